@@ -1,0 +1,1 @@
+"""Programs that build, document and check the project."""

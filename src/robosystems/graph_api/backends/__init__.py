@@ -1,0 +1,1 @@
+"""Graph database engines behind one port."""

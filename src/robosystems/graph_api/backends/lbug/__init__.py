@@ -1,0 +1,1 @@
+"""LadybugDB: one supervised engine process per open database."""

@@ -1,0 +1,387 @@
+"""LadybugDB in this process; the only module that imports it.
+
+One `Engine` owns one database file. Each `EngineConnection` runs one statement at a time, on any thread; only `interrupt`
+may be called beside a running statement. All errors are domain errors, except that an interrupted statement raises
+`StatementInterrupted`: who interrupted it knows whether that was a deadline or a cancel.
+
+Speed comes from the binding's private classes: a prepared statement of our own cache runs twice as fast as text through
+the public connection. They are used with the versions in `PROVEN_VERSIONS` only, and only if they look as expected;
+otherwise everything goes through the public API, slower but the same. See `native_binding`.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, Self
+
+import ladybug
+import pyarrow as pa
+
+from robosystems.graph_api.backends.lbug.engine_errors import (
+    is_degraded_commit,
+    is_interrupted,
+    opening_error,
+    to_domain_error,
+)
+from robosystems.graph_api.backends.lbug.engine_public import PublicConnection
+from robosystems.graph_api.domain.errors import InvalidParameterError
+
+PROVEN_VERSIONS: Final = frozenset({"0.22.0"})
+"""Versions of the engine whose private classes were tested."""
+
+Parameters = Mapping[str, object]
+"""Values by name: JSON values, and `pyarrow.Table` for what a statement scans."""
+
+_FAILURES: Final = (RuntimeError, MemoryError, TypeError, ValueError, OverflowError)
+"""What the binding raises; anything else is a defect here."""
+
+
+class StatementInterrupted(Exception):  # noqa: N818 (an event that the caller turns into the error that it means)
+    """The statement was stopped by `interrupt()` and has changed nothing."""
+
+
+class DegradedCommit(Exception):  # noqa: N818 (a success, told by the engine as an error)
+    """The statement is committed and durable, but the checkpoint after it failed (disk full)."""
+
+
+class RawResult(Protocol):
+    """What the binding gives for a statement; names are the binding's."""
+
+    def close(self) -> None: ...  # noqa: D102
+    def getNext(self) -> list[Any]: ...  # noqa: D102, N802
+    def getNumTuples(self) -> int: ...  # noqa: D102, N802
+    def getColumnNames(self) -> list[str]: ...  # noqa: D102, N802
+    def getColumnDataTypes(self) -> list[str]: ...  # noqa: D102, N802
+    def getCompilingTime(self) -> float: ...  # noqa: D102, N802
+    def getExecutionTime(self) -> float: ...  # noqa: D102, N802
+    def getAsArrow(self, chunk_size: int, fallback: bool, /) -> pa.Table: ...  # noqa: D102, FBT001, N802
+    def resetIterator(self) -> None: ...  # noqa: D102, N802
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """How to open a database.
+
+    Attributes:
+        path: The database file; it is created if it is missing.
+        buffer_pool_bytes: Size of the buffer pool, at least 64 MiB.
+        max_db_bytes: Address space that is reserved for the file: a power of two.
+        threads: Threads for one statement.
+        statement_cache: Prepared statements kept per connection.
+    """
+
+    path: Path
+    buffer_pool_bytes: int = 256 << 20
+    max_db_bytes: int = 64 << 30
+    threads: int = 2
+    statement_cache: int = 256
+
+
+def native_binding() -> Any | None:  # noqa: ANN401 (an untyped extension module)
+    """Return the binding's private module, loaded and initialised, or None if it is not the one that was tested.
+
+    Call it once before any thread or fork: several threads that initialise it at once fail.
+    """
+    version = str(ladybug.Database.get_version())
+    try:
+        from ladybug._backend import get_pybind_module  # noqa: PLC0415 (private: may be missing)
+    except ImportError:
+        return None
+    module: Any = get_pybind_module()
+    if module is None or version not in PROVEN_VERSIONS:
+        return None
+    expected = {"Connection": ("prepare", "execute", "query", "interrupt", "close"), "Database": ("close",)}
+    complete = all(hasattr(getattr(module, name, None), part) for name, parts in expected.items() for part in parts)
+    return module if complete else None
+
+
+class EngineResult:
+    """Rows of one statement, materialised in the engine. Read it once: by `rows`/`take`, or by `batches`.
+
+    It stays readable after its connection has run other statements, until it or the connection is closed.
+
+    Attributes:
+        columns: Names as the engine gives them; they may repeat.
+        types: Type of each column, for example `INT64` or `STRUCT(a INT8)[]`.
+        row_count: Rows in all.
+    """
+
+    __slots__ = ("_left", "_raw", "columns", "row_count", "types")
+
+    def __init__(self, raw: RawResult) -> None:
+        self._raw = raw
+        self.columns = raw.getColumnNames()
+        self.types = raw.getColumnDataTypes()
+        self.row_count = self._left = raw.getNumTuples()
+
+    @property
+    def compile_ms(self) -> float:
+        """Milliseconds of parsing and planning."""
+        return self._raw.getCompilingTime()
+
+    @property
+    def execute_ms(self) -> float:
+        """Milliseconds of execution."""
+        return self._raw.getExecutionTime()
+
+    def take(self, count: int) -> list[list[Any]]:
+        """Return the next rows, at most `count`.
+
+        Raises:
+            StatementError: A value has no counterpart in Python, for example a date after the year 9999.
+        """
+        count = min(count, self._left)
+        self._left -= count
+        following = self._raw.getNext
+        try:
+            return [following() for _ in range(count)]
+        except _FAILURES as error:
+            raise to_domain_error(error) from error
+
+    def rows(self) -> Iterator[list[Any]]:
+        """Yield the remaining rows; raises as `take`."""
+        while self._left:
+            yield from self.take(1000)
+
+    def rewind(self) -> None:
+        """Begin again with the first row."""
+        self._raw.resetIterator()
+        self._left = self.row_count
+
+    def table(self, rows_per_batch: int) -> pa.Table:
+        """Return all rows as an Arrow table in batches of `rows_per_batch`, converted in one go.
+
+        Raises:
+            StatementError: A column has no counterpart in Arrow.
+        """
+        try:
+            return self._raw.getAsArrow(max(1, min(rows_per_batch, self.row_count)), False)  # noqa: FBT003
+        except _FAILURES as error:
+            raise to_domain_error(error) from error
+
+    def batches(self, rows_per_batch: int) -> Iterator[pa.RecordBatch]:
+        """Yield all rows as Arrow batches; raises as `table`."""
+        yield from self.table(rows_per_batch).to_batches()
+
+    def close(self) -> None:
+        """Free the rows. Idempotent."""
+        self._left = 0
+        self._raw.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def signature(parameters: Parameters) -> tuple[object, ...] | None:
+    """Return what decides the plan of a statement besides its text: the engine's type of each parameter.
+
+    The engine narrows integers by value; a plan prepared for one width reads garbage from another. Parameters whose type
+    takes a look at every element (nested or mixed lists, objects) give None: such a statement is prepared each time,
+    which costs less than looking.
+    """
+    kinds: list[object] = []
+    for name in sorted(parameters) if len(parameters) > 1 else parameters:
+        kind = _kind(parameters[name])
+        if kind is None:
+            return None
+        kinds += (name, kind)
+    return tuple(kinds)
+
+
+def _kind(value: object) -> str | None:
+    if type(value) is int:
+        return _int_kind(value)
+    if type(value) is list:
+        inner = set(map(type, value))
+        only = inner.pop() if len(inner) == 1 else None
+        return _LIST_KINDS.get(only) if only is not None else None
+    return _SCALAR_KINDS.get(type(value))
+
+
+_SCALAR_KINDS: Final[dict[type, str]] = {str: "s", float: "f", bool: "b", type(None): "n"}
+_LIST_KINDS: Final[dict[type, str]] = {str: "[s", int: "[i", float: "[f", bool: "[b"}
+
+
+def _int_kind(value: int) -> str:
+    if -(2**7) <= value < 2**7:
+        return "1"
+    if 0 <= value < 2**8:
+        return "u1"
+    if -(2**15) <= value < 2**15:
+        return "2"
+    if 0 <= value < 2**16:
+        return "u2"
+    if -(2**31) <= value < 2**31:
+        return "4"
+    return "u4" if 0 <= value < 2**32 else "8"
+
+
+class EngineConnection:
+    """One connection. Close it before its engine."""
+
+    def __init__(self, native: Any, *, prepares: bool, cache_size: int) -> None:  # noqa: ANN401 (the binding's object)
+        self._native = native
+        self._prepares = prepares
+        self._cache_size = cache_size
+        self._prepared: OrderedDict[tuple[object, ...], Any] = OrderedDict()
+
+    @property
+    def cached_statements(self) -> int:
+        """Prepared statements held."""
+        return len(self._prepared)
+
+    def run(self, text: str, parameters: Parameters | None = None) -> EngineResult:
+        """Run exactly one statement and return its rows.
+
+        Args:
+            text: The statement.
+            parameters: A value for each `$name` in it, and no others.
+
+        Raises:
+            StatementInterrupted: `interrupt` was called meanwhile.
+            DegradedCommit: The statement is committed; the checkpoint after it failed.
+            GraphApiError: As `engine_errors` says; nothing was changed, and an open transaction is rolled back.
+        """
+        try:
+            return EngineResult(self._execute(text, parameters or {}))
+        except _FAILURES as error:
+            raise self._translated(error) from error
+
+    def run_plain(self, text: str) -> EngineResult:
+        """Run trusted text without parameters and without keeping its plan: DDL, transaction control, maintenance."""
+        try:
+            return EngineResult(self._native.query(text))
+        except _FAILURES as error:
+            raise self._translated(error) from error
+
+    def run_into_arrow(self, text: str, rows_per_batch: int) -> EngineResult:
+        """Run one statement without parameters, collecting its rows as Arrow: half the time for many rows."""
+        try:
+            return EngineResult(self._native.query_as_arrow(text, rows_per_batch))
+        except _FAILURES as error:
+            raise self._translated(error) from error
+
+    def count_nodes(self, table: str) -> int:
+        """Return the number of nodes of a table, uncommitted ones of this connection included."""
+        try:
+            return int(self._native.get_num_nodes(table))
+        except _FAILURES as error:
+            raise self._translated(error) from error
+
+    def count_relationships(self, table: str) -> int:
+        """Return the number of relationships of a table; as `count_nodes`."""
+        try:
+            return int(self._native.get_num_rels(table))
+        except _FAILURES as error:
+            raise self._translated(error) from error
+
+    def set_threads(self, threads: int) -> None:
+        """Set the threads for the statements that follow."""
+        self._native.set_max_threads_for_exec(threads)
+
+    def interrupt(self) -> None:
+        """Stop the running statement; from any thread. Without effect on one that is still being compiled: repeat it."""
+        self._native.interrupt()
+
+    def forget_statements(self) -> None:
+        """Drop all prepared statements; after a change of the schema."""
+        self._prepared.clear()
+
+    def close(self) -> None:
+        """Close the connection; its results are gone. Idempotent."""
+        self._prepared.clear()
+        self._native.close()
+
+    def _execute(self, text: str, parameters: Parameters) -> RawResult:
+        if not self._prepares:
+            return self._native.execute(text, parameters)
+        native: Any = self._native
+        types = signature(parameters)
+        if types is None:
+            return native.execute(native.prepare(text, parameters), parameters)
+        key = (text, *types)
+        prepared = self._prepared.get(key)
+        if prepared is None:
+            return native.execute(self._prepare(key, text, parameters), parameters)
+        self._prepared.move_to_end(key)
+        return native.execute(prepared, parameters)
+
+    def _prepare(self, key: tuple[object, ...], text: str, parameters: Parameters) -> Any:  # noqa: ANN401 (binding)
+        prepared: Any = self._native.prepare(text, parameters)
+        if not prepared.is_success():
+            raise RuntimeError(prepared.get_error_message())
+        self._prepared[key] = prepared
+        if len(self._prepared) > self._cache_size:
+            self._prepared.popitem(last=False)
+        return prepared
+
+    def _translated(self, error: Exception) -> Exception:
+        if is_interrupted(error):
+            return StatementInterrupted()
+        if is_degraded_commit(error):
+            return DegradedCommit(str(error))
+        if isinstance(error, (TypeError, ValueError, OverflowError)):
+            return InvalidParameterError(f"A parameter is of a kind that the engine cannot take: {error}")
+        return to_domain_error(error)
+
+
+class Engine:
+    """One open database file. Keep exactly one per file and machine: the engine's own lock is weak."""
+
+    version: Final = str(ladybug.Database.get_version())
+    storage_version: Final = int(ladybug.Database.get_storage_version())
+
+    def __init__(self, database: Any, binding: Any | None, config: EngineConfig) -> None:  # noqa: ANN401 (binding)
+        self._database = database
+        self._binding = binding
+        self._config = config
+
+    @classmethod
+    def open(cls, config: EngineConfig, *, recover: bool = False, public_only: bool = False) -> Self:
+        """Open or create the database file. The engine's threads inherit the calling thread's nice value.
+
+        Args:
+            config: Where and how.
+            recover: Replay a damaged write-ahead log up to the first bad record instead of refusing to open.
+            public_only: Use the public API even if the private one is known.
+
+        Raises:
+            StorageVersionError: The file is of another storage version.
+            DatabaseBrokenError: The file or its log is damaged.
+            GraphApiError: Others as `engine_errors` says.
+        """
+        binding = None if public_only else native_binding()
+        arguments: dict[str, Any] = {
+            "buffer_pool_size": config.buffer_pool_bytes,
+            "max_num_threads": config.threads,
+            "max_db_size": config.max_db_bytes,
+            "throw_on_wal_replay_failure": not recover,
+        }
+        maker: Any = ladybug.Database if binding is None else binding.Database
+        try:
+            return cls(maker(str(config.path), **arguments), binding, config)
+        except _FAILURES as error:
+            raise opening_error(error) from error
+
+    def connect(self, threads: int | None = None) -> EngineConnection:
+        """Open a connection; `threads` for one statement, by default the engine's."""
+        count = self._config.threads if threads is None else threads
+        if self._binding is not None:
+            native: Any = self._binding.Connection(self._database, count)
+        else:
+            native = PublicConnection(ladybug.Connection(self._database, count))
+        return EngineConnection(native, prepares=self._binding is not None, cache_size=self._config.statement_cache)
+
+    def close(self) -> None:
+        """Checkpoint and close; all connections must be closed. Idempotent."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

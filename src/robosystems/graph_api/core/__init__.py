@@ -1,0 +1,1 @@
+"""Services: what the API does, in terms of ports and domain values only."""

@@ -1,0 +1,242 @@
+"""Running statements: admission by the policy, limits, and the way to the backend."""
+
+import itertools
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import msgspec
+
+from robosystems.graph_api.backends.base import GraphBackend
+from robosystems.graph_api.core.database_manager import DatabaseManager
+from robosystems.graph_api.domain.errors import (
+    InvalidParameterError,
+    InvalidRequestError,
+    QueryTooLongError,
+    StatementForbiddenError,
+)
+from robosystems.graph_api.domain.graph import DatabaseLimits
+from robosystems.graph_api.domain.ids import GraphId
+from robosystems.graph_api.domain.query import (
+    AccessMode,
+    EncodedResult,
+    Query,
+    ResultFormat,
+    RunningQuery,
+    TransactionStatement,
+)
+from robosystems.graph_api.domain.statement import Statement, StatementKind, check, classify
+
+MAX_TRANSACTION_STATEMENTS = 1_000
+"""Statements of one transaction; more belong into an UNWIND or a load."""
+
+_CLASSIFIED_TEXTS = 4_096
+"""Texts whose classification is remembered; with the default query length at most some 40 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryConfig:
+    """Limits of the node; a database's own limits go before the defaults.
+
+    Attributes:
+        default_timeout_s: Time-out of a query that names none.
+        max_timeout_s: The most a query may ask for.
+        max_rows: Cap on the rows of a JSON answer.
+        max_query_length: Characters of one statement.
+        max_parameters: Parameters of one statement.
+    """
+
+    default_timeout_s: float = 30.0
+    max_timeout_s: float = 300.0
+    max_rows: int = 100_000
+    max_query_length: int = 10_000
+    max_parameters: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRequest:
+    """One statement as a client sends it; None means that the field was not given.
+
+    Attributes:
+        cypher: The statement.
+        parameters: JSON object as UTF-8 text.
+        timeout_s: Seconds the client is ready to wait.
+        mode: What the statement may do.
+        max_rows: Rows after which to cut.
+        format: Encoding of the answer.
+        explain: Return the plan instead (`plan`), or run it and return the measured plan (`profile`).
+    """
+
+    cypher: str
+    parameters: bytes = b"{}"
+    timeout_s: float | None = None
+    mode: AccessMode = AccessMode.AUTO
+    max_rows: int | None = None
+    format: ResultFormat = ResultFormat.JSON
+    explain: Literal["plan", "profile"] | None = None
+
+
+class QueryService:
+    """Admits statements and runs them on the backend."""
+
+    def __init__(self, backend: GraphBackend, databases: DatabaseManager, config: QueryConfig) -> None:
+        self._backend = backend
+        self._databases = databases
+        self._config = config
+        self._admitted = lru_cache(maxsize=_CLASSIFIED_TEXTS)(_admit)
+        self._numbers = itertools.count(1)
+        self._prefix = f"q-{secrets.token_hex(4)}-"
+
+    def next_query_id(self) -> str:
+        """Return a name that no other query of this node has had."""
+        return f"{self._prefix}{next(self._numbers)}"
+
+    async def run(self, graph_id: GraphId, request: QueryRequest, *, query_id: str) -> EncodedResult:
+        """Run one statement.
+
+        Raises:
+            InvalidRequestError: Length, time-out, rows or parameters are out of bounds.
+            StatementForbiddenError: The policy refuses the statement, or it writes in read mode.
+            Others as `GraphBackend.run`.
+        """
+        text = _with_explain(request)
+        statement = self._admit_text(text)
+        self._check_parameters(request.parameters)
+        limits = await self._databases.limits(graph_id)
+        mode = _resolve_mode(statement, request.mode)
+        query = Query(
+            text=text,
+            parameters=request.parameters,
+            mode=mode,
+            timeout_s=self.timeout(request.timeout_s, limits),
+            format=request.format,
+            max_rows=self._row_cap(request, limits),
+            query_id=query_id,
+            counted_tables=_counted_tables(statement, mode),
+        )
+        return await self._backend.run(graph_id, query)
+
+    async def run_transaction(
+        self,
+        graph_id: GraphId,
+        statements: Sequence[tuple[str, bytes]],
+        *,
+        timeout_s: float | None,
+        query_id: str,
+    ) -> EncodedResult:
+        """Run statements (text, parameters as JSON object) in one transaction, all or nothing.
+
+        Raises:
+            InvalidRequestError: None or too many statements, or one is out of bounds; the context names it.
+            StatementForbiddenError: The policy refuses one.
+            Others as `GraphBackend.run_transaction`.
+        """
+        if not 1 <= len(statements) <= MAX_TRANSACTION_STATEMENTS:
+            raise InvalidRequestError(
+                f"statements: send 1 to {MAX_TRANSACTION_STATEMENTS} statements, not {len(statements)}."
+            )
+        limits = await self._databases.limits(graph_id)
+        admitted: list[TransactionStatement] = []
+        for number, (text, parameters) in enumerate(statements, start=1):
+            try:
+                statement = self._admit_text(text)
+                self._check_parameters(parameters)
+            except (InvalidRequestError, StatementForbiddenError) as error:
+                raise type(error)(f"statements[{number - 1}]: {error.detail}", statement_number=number) from error
+            counted = _counted_tables(statement, AccessMode.WRITE)
+            admitted.append(TransactionStatement(text, parameters, counted))
+        timeout = self.timeout(timeout_s, limits)
+        return await self._backend.run_transaction(graph_id, admitted, timeout_s=timeout, query_id=query_id)
+
+    async def running(self, graph_id: GraphId) -> Sequence[RunningQuery]:
+        """Return the queries that run or wait on a database."""
+        return await self._backend.running(graph_id)
+
+    async def cancel(self, graph_id: GraphId, query_id: str) -> None:
+        """Stop a query. Raises `QueryNotFoundError` if it is not pending."""
+        await self._backend.cancel(graph_id, query_id)
+
+    def timeout(self, wanted_s: float | None, limits: DatabaseLimits) -> float:
+        """Return the seconds that a request gets.
+
+        Raises:
+            InvalidRequestError: More than the maximum, or not positive.
+        """
+        if wanted_s is None:
+            default = limits.query_timeout_s if limits.query_timeout_s is not None else self._config.default_timeout_s
+            return min(default, self._config.max_timeout_s)
+        if not 0 < wanted_s <= self._config.max_timeout_s:
+            raise InvalidRequestError(
+                f"timeout: {wanted_s:g} is not between 0 and {self._config.max_timeout_s:g} seconds "
+                "(LBUG_MAX_QUERY_TIMEOUT)."
+            )
+        return wanted_s
+
+    def _admit_text(self, text: str) -> Statement:
+        """Return the classification of an allowed statement; remembered by text."""
+        if len(text) > self._config.max_query_length:
+            raise QueryTooLongError(
+                f"cypher: {len(text)} characters are more than {self._config.max_query_length} "
+                "(LBUG_MAX_QUERY_LENGTH); pass values as parameters."
+            )
+        return self._admitted(text)
+
+    def _check_parameters(self, parameters: bytes) -> None:
+        """Refuse what is not a JSON object of a bounded number of parameters."""
+        if parameters == b"{}":
+            return
+        try:
+            names = msgspec.json.decode(parameters, type=dict[str, msgspec.Raw])
+        except msgspec.MsgspecError as error:
+            raise InvalidParameterError(f"parameters: must be a JSON object with a value per name ({error}).") from error
+        if len(names) > self._config.max_parameters:
+            raise InvalidParameterError(
+                f"parameters: {len(names)} are more than {self._config.max_parameters} (LBUG_MAX_PARAMETERS)."
+            )
+
+    def _row_cap(self, request: QueryRequest, limits: DatabaseLimits) -> int | None:
+        """Return the number of rows after which the answer is cut."""
+        wanted = request.max_rows
+        if wanted is not None and wanted < 1:
+            raise InvalidRequestError("max_rows: must be at least 1.")
+        if request.format is ResultFormat.NDJSON:
+            return wanted
+        cap = min(limits.max_rows or self._config.max_rows, self._config.max_rows)
+        if wanted is not None and wanted > cap:
+            raise InvalidRequestError(
+                f"max_rows: {wanted} is more than {cap} (LBUG_MAX_ROWS) for one JSON document; "
+                "ask for application/x-ndjson, which has no cap."
+            )
+        return cap if wanted is None else wanted
+
+
+def _admit(text: str) -> Statement:
+    """Classify a statement and check it against the policy."""
+    statement = classify(text)
+    check(statement)
+    return statement
+
+
+def _with_explain(request: QueryRequest) -> str:
+    """Return the statement with the prefix that `explain` asks for."""
+    if request.explain is None:
+        return request.cypher
+    return ("EXPLAIN " if request.explain == "plan" else "PROFILE ") + request.cypher
+
+
+def _resolve_mode(statement: Statement, mode: AccessMode) -> AccessMode:
+    """Return READ or WRITE for a statement and what its caller allows."""
+    if statement.kind is StatementKind.READ:
+        return AccessMode.WRITE if mode is AccessMode.WRITE else AccessMode.READ
+    if mode is AccessMode.READ:
+        raise StatementForbiddenError("mode: the statement writes, but mode 'read' was asked for; use 'write' or 'auto'.")
+    return AccessMode.WRITE
+
+
+def _counted_tables(statement: Statement, mode: AccessMode) -> tuple[str, ...] | None:
+    """Return the tables whose sizes a write may change: those it names, or all (None) if it deletes."""
+    if mode is AccessMode.READ or statement.kind is not StatementKind.WRITE:
+        return ()
+    return None if statement.deletes else tuple(sorted(statement.identifiers))

@@ -1,0 +1,1 @@
+"""Plain values, errors and rules of the service. Standard library only."""

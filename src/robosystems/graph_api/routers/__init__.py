@@ -1,0 +1,1 @@
+"""HTTP routes: from the wire to the domain, one service method, and back."""

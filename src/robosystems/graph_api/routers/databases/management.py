@@ -1,0 +1,74 @@
+"""Create, list, describe, limit and delete databases."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, status
+
+from robosystems.graph_api.core.database_manager import NewDatabase
+from robosystems.graph_api.domain.graph import DatabaseLimits
+from robosystems.graph_api.domain.ids import GraphId
+from robosystems.graph_api.models.database import (
+    CreateDatabaseRequest,
+    DatabaseDetailResponse,
+    DatabaseListResponse,
+    DatabaseResponse,
+    DeleteDatabaseResponse,
+    Limits,
+)
+from robosystems.graph_api.routers.deps import GraphIdDep, ServicesDep
+
+router = APIRouter(prefix="/databases", tags=["databases"])
+
+
+@router.post("", status_code=status.HTTP_201_CREATED)
+async def create_database(body: CreateDatabaseRequest, services: ServicesDep) -> DatabaseResponse:
+    """Create a database with a built-in or custom schema. All or nothing: a failing schema leaves nothing behind."""
+    record = await services.databases.create(
+        NewDatabase(
+            graph_id=GraphId.parse(body.graph_id),
+            schema_type=body.schema_type,
+            repository_name=body.repository_name,
+            ddl=body.custom_schema_ddl,
+            document=body.custom_schema,
+            limits=body.limits.to_domain() if body.limits is not None else DatabaseLimits(),
+        )
+    )
+    return DatabaseResponse.from_domain(record)
+
+
+@router.get("")
+async def list_databases(
+    services: ServicesDep,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="Databases per page.")] = 100,
+    after: Annotated[str | None, Query(max_length=63, description="Name after which the page begins.")] = None,
+) -> DatabaseListResponse:
+    """List databases by name, a page at a time."""
+    page = await services.databases.page(limit=limit, after=after)
+    return DatabaseListResponse(
+        databases=[DatabaseResponse.from_domain(record) for record in page.records],
+        total=page.total,
+        next_after=page.next_after,
+    )
+
+
+@router.get("/{graph_id}")
+async def get_database(graph_id: GraphIdDep, services: ServicesDep) -> DatabaseDetailResponse:
+    """Describe a database: what it is, its limits, and its figures of this moment."""
+    record, state = await services.databases.describe(graph_id)
+    return DatabaseDetailResponse.from_parts(record, state)
+
+
+@router.patch("/{graph_id}")
+async def update_database(graph_id: GraphIdDep, body: Limits, services: ServicesDep) -> DatabaseResponse:
+    """Change limits; fields that are not sent stay as they are, null returns one to the node's default."""
+    record = await services.databases.set_limits(
+        graph_id, body.to_domain(), fields=frozenset(body.model_fields_set)
+    )
+    return DatabaseResponse.from_domain(record)
+
+
+@router.delete("/{graph_id}")
+async def delete_database(graph_id: GraphIdDep, services: ServicesDep) -> DeleteDatabaseResponse:
+    """Delete a database with all its files; queries that run on it are cancelled."""
+    await services.databases.delete(graph_id)
+    return DeleteDatabaseResponse(graph_id=graph_id.value)

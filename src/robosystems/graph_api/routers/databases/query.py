@@ -1,0 +1,253 @@
+"""Running statements: the hot path.
+
+The two routes here are served by plain ASGI callables: no dependency solving, no response validation, and the bytes that the
+backend encoded go to the socket as they are. The functions below them only describe the routes for the OpenAPI document.
+"""
+
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import parse_qsl
+
+import msgspec
+from fastapi import APIRouter, Query
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from robosystems.graph_api.core.query_service import QueryRequest
+from robosystems.graph_api.core.services import Services
+from robosystems.graph_api.domain.errors import GraphApiError, InvalidRequestError
+from robosystems.graph_api.domain.ids import GraphId
+from robosystems.graph_api.domain.query import AccessMode, EncodedResult, ResultFormat
+from robosystems.graph_api.models.query import (
+    QueryBody,
+    QueryRequestModel,
+    QueryResponseModel,
+    TransactionBody,
+    TransactionRequestModel,
+    TransactionResponseModel,
+)
+from robosystems.graph_api.routers.deps import describe_request, request_id_of, services_of
+from robosystems.graph_api.routers.disconnect import DisconnectWatch
+from robosystems.graph_api.routers.errors import problem_of
+
+JSON: Final = b"application/json"
+NDJSON: Final = b"application/x-ndjson"
+
+_query_body: Final = msgspec.json.Decoder(QueryBody)
+_transaction_body: Final = msgspec.json.Decoder(TransactionBody)
+_NULL: Final = b"null"
+_NO_PARAMETERS: Final = b"{}"
+
+
+async def serve_query(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve `POST /databases/{graph_id}/query`."""
+    services = services_of(scope)
+    graph_id = GraphId.parse(scope["path_params"]["graph_id"])
+    describe_request(scope, operation="query", graph_id=graph_id.value)
+    result_format, explain = _negotiate(scope)
+    body = _decode(_query_body, await _read_body(receive))
+    _check_database(body.database, graph_id)
+    request = QueryRequest(
+        cypher=body.cypher,
+        parameters=_parameters(body.parameters),
+        timeout_s=body.timeout,
+        mode=AccessMode(body.mode),
+        max_rows=body.max_rows,
+        format=result_format,
+        explain=explain,
+    )
+    query_id = services.queries.next_query_id()
+    async with DisconnectWatch(receive) as watch:
+        result = await services.queries.run(graph_id, request, query_id=query_id)
+        await _send_result(scope, send, result, result_format, query_id)
+    if watch.client_gone:
+        describe_request(scope, operation="query", client_gone=True)
+
+
+async def serve_transaction(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve `POST /databases/{graph_id}/transaction`."""
+    services = services_of(scope)
+    graph_id = GraphId.parse(scope["path_params"]["graph_id"])
+    describe_request(scope, operation="transaction", graph_id=graph_id.value)
+    body = _decode(_transaction_body, await _read_body(receive))
+    _check_database(body.database, graph_id)
+    statements = [(statement.cypher, _parameters(statement.parameters)) for statement in body.statements]
+    query_id = services.queries.next_query_id()
+    async with DisconnectWatch(receive) as watch:
+        result = await _run_transaction(services, graph_id, statements, body.timeout, query_id)
+        await _send_result(scope, send, result, ResultFormat.JSON, query_id)
+    if watch.client_gone:
+        describe_request(scope, operation="transaction", client_gone=True)
+
+
+async def _run_transaction(
+    services: Services, graph_id: GraphId, statements: list[tuple[str, bytes]], timeout_s: float | None, query_id: str
+) -> EncodedResult:
+    """Run a transaction; apart from its caller so that both serve functions read alike."""
+    return await services.queries.run_transaction(graph_id, statements, timeout_s=timeout_s, query_id=query_id)
+
+
+async def _read_body(receive: Receive) -> bytes:
+    """Return the whole body; its size is bounded by the middleware."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        return body
+    pieces = [body]
+    while message.get("more_body", False):
+        message = await receive()
+        pieces.append(message.get("body", b""))
+    return b"".join(pieces)
+
+
+def _decode[Body: QueryBody | TransactionBody](decoder: msgspec.json.Decoder[Body], body: bytes) -> Body:
+    """Decode a body.
+
+    Raises:
+        InvalidRequestError: Not JSON, a field is missing, unknown or of the wrong type; the detail names it.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidRequestError(f"body: {error}.") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidRequestError(f"body: not a JSON object ({error}).") from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError("body: not UTF-8 text.") from error
+
+
+def _parameters(raw: msgspec.Raw) -> bytes:
+    """Return parameters as JSON text; null means none."""
+    text = bytes(raw)
+    return _NO_PARAMETERS if text == _NULL else text
+
+
+def _check_database(database: str | None, graph_id: GraphId) -> None:
+    """Refuse a body that names another database than the path."""
+    if database is not None and database != graph_id.value:
+        raise InvalidRequestError(
+            f"database: {database[:80]!r} is not the database of the path, {graph_id.value!r}; leave it out or make them equal."
+        )
+
+
+def _negotiate(scope: Scope) -> tuple[ResultFormat, Literal["plan", "profile"] | None]:
+    """Return the format that Accept and the query string ask for, and what to explain."""
+    arrays, explain = _query_options(scope["query_string"])
+    accept = b""
+    for name, value in scope["headers"]:
+        if name == b"accept":
+            accept = value.lower()
+            break
+    if NDJSON in accept:
+        return ResultFormat.NDJSON, explain
+    if not accept or JSON in accept or b"*/*" in accept or b"application/*" in accept:
+        return (ResultFormat.JSON_ARRAYS if arrays else ResultFormat.JSON), explain
+    raise InvalidRequestError("Accept: use application/json or application/x-ndjson.")
+
+
+def _query_options(query_string: bytes) -> tuple[bool, Literal["plan", "profile"] | None]:
+    """Return whether rows come as arrays, and what to explain."""
+    if not query_string:
+        return False, None
+    arrays = False
+    explain: Literal["plan", "profile"] | None = None
+    for name, value in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=10):
+        match name, value:
+            case "format", "arrays" | "objects":
+                arrays = value == "arrays"
+            case "explain", "plan":
+                explain = "plan"
+            case "explain", "profile":
+                explain = "profile"
+            case "format", _:
+                raise InvalidRequestError("format: use 'objects' or 'arrays'.")
+            case "explain", _:
+                raise InvalidRequestError("explain: use 'plan' or 'profile'.")
+            case _:
+                raise InvalidRequestError(f"query string: unknown option {name[:80]!r}; known are format and explain.")
+    return arrays, explain
+
+
+async def _send_result(
+    scope: Scope, send: Send, result: EncodedResult, result_format: ResultFormat, query_id: str
+) -> None:
+    """Send an answer: whole with its length, or chunk by chunk as the client takes it."""
+    content_type = NDJSON if result_format is ResultFormat.NDJSON else JSON
+    headers = [(b"content-type", content_type), (b"x-query-id", query_id.encode())]
+    if result.body is not None:
+        headers.append((b"content-length", str(len(result.body)).encode()))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": result.body})
+        return
+    assert result.stream is not None  # noqa: S101 - a result has a body or a stream
+    try:
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await _send_stream(scope, send, result, result_format)
+    finally:
+        await result.stream.aclose()
+
+
+async def _send_stream(scope: Scope, send: Send, result: EncodedResult, result_format: ResultFormat) -> None:
+    """Forward a stream. A failure becomes the last line of NDJSON; a JSON document is cut off, so that it cannot be parsed."""
+    assert result.stream is not None  # noqa: S101 - the caller has checked it
+    try:
+        async for chunk in result.stream:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    except GraphApiError as error:
+        describe_request(scope, error_code=error.code)
+        if result_format is not ResultFormat.NDJSON:
+            raise
+        line = msgspec.json.encode({"problem": problem_of(error, request_id_of(scope))}) + b"\n"
+        await send({"type": "http.response.body", "body": line, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def served_by(app: ASGIApp) -> type[APIRoute]:
+    """Return a route class whose requests go to a plain ASGI callable; everything else about the route is documentation."""
+
+    class RawRoute(APIRoute):
+        """A documented route with its own application."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self.app = app
+
+    return RawRoute
+
+
+async def run_query(
+    graph_id: str,
+    body: QueryRequestModel,
+    format: Annotated[Literal["objects", "arrays"], Query(description="Form of the rows of a JSON answer.")] = "objects",  # noqa: A002 - wire name
+    explain: Annotated[Literal["plan", "profile"] | None, Query(description="Return the plan instead.")] = None,
+) -> None:
+    """Run one Cypher statement.
+
+    `Accept: application/json` gives one document, cut at `max_rows` (at most LBUG_MAX_ROWS) with `truncated: true`.
+    `Accept: application/x-ndjson` streams a row a line without a cap; the last line is `{"summary": {...}}` or
+    `{"problem": {...}}`, and a stream without one is broken.
+    """
+
+
+async def run_transaction(graph_id: str, body: TransactionRequestModel) -> None:
+    """Run statements in one transaction: all of them are durable when the answer comes, or none has happened."""
+
+
+_STREAM: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "Rows as JSON, or a line each as NDJSON.",
+        "model": QueryResponseModel,
+        "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+    }
+}
+
+router = APIRouter(prefix="/databases", tags=["query"])
+router.add_api_route(
+    "/{graph_id}/query", run_query, methods=["POST"], responses=_STREAM, route_class_override=served_by(serve_query)
+)
+router.add_api_route(
+    "/{graph_id}/transaction",
+    run_transaction,
+    methods=["POST"],
+    responses={200: {"model": TransactionResponseModel}},
+    route_class_override=served_by(serve_transaction),
+)

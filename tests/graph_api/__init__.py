@@ -1,0 +1,1 @@
+"""Tests of the graph API, one folder for each tier."""
