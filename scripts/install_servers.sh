@@ -10,6 +10,7 @@ set -uo pipefail
 programs_for_test=()
 programs_for_bench=(
     "wrk wrk load generator"
+    "hey hey load generator with a fixed pace"
 )
 
 case "${1:-}" in
@@ -44,7 +45,9 @@ install_package() {
 for line in ${programs[@]+"${programs[@]}"}; do
     read -r program package purpose <<<"$line"
     command -v "$program" >/dev/null && continue
-    echo "servers: installing $package ($purpose)"
-    install_package "$package" ||
+    if install_package "$package"; then
+        echo "servers: installed $package ($purpose)"
+    else
         echo "servers: $program ($purpose) is missing and cannot be installed here; install the package '$package' by hand."
+    fi
 done

@@ -47,13 +47,13 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> random.Random:
-    """A source of randomness that depends on the seed and the test alone, so that one test can be repeated by itself."""
+    """Make a source of randomness that depends on the seed and the test alone, so that one test can be repeated."""
     return random.Random(f"{request.config.option.seed} {request.node.nodeid}")
 
 
 @pytest.fixture(scope="session")
 def rounds(request: pytest.FixtureRequest) -> int:
-    """How often a test repeats random faults."""
+    """Say how often a test repeats random faults."""
     return int(request.config.option.rounds)
 
 

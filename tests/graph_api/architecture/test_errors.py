@@ -61,7 +61,7 @@ def test_validation_is_never_422() -> None:
 
 
 def test_errors_of_the_service_are_defined_in_domain_only() -> None:
-    """No layer above has its own errors, so the table is complete. The client has its own for what it sees over the wire."""
+    """No layer above has its own errors, so the table is complete; the client has its own for the wire."""
     known = {error.__name__ for error in _errors()}
     strangers = [
         f"{module.path}:{node.lineno} {node.name}"

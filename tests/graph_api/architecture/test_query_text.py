@@ -17,17 +17,19 @@ _STATEMENT: Final = re.compile(
     r"|MERGE\s*\(|CREATE\s*\(|SET\s+\w+\.\w+\s*=|WHERE\s+\w+(?:\.\w+)?\s*(?:[=<>(]|IN\b)"
     r"|(?:DETACH\s+)?DELETE\s+\w+\s*$|UNWIND\s+\S+\s+AS\b"
     r"|RETURN\s+(?:DISTINCT\s+)?(?:\*|x\b|\w+[.(,]|\w+\s+AS\b|\w+\s*$)"
-    rf"|CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP\w*\s+)?{_OBJECT}\s+(?:IF\s+NOT\s+EXISTS\s+)?\S+\s*(?:\(|AS\b|$)"
+    rf"|CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP\w*\s+)?{_OBJECT}\s+(?:IF\s+NOT\s+EXISTS\s+)?"
+    r"\S+\s*(?:\(|AS\b|$)"
     rf"|DROP\s+{_OBJECT}\s+(?:IF\s+EXISTS\s+)?\S+\s*(?:;|$|CASCADE)"
     rf"|ALTER\s+{_OBJECT}\s+\S+\s+(?:ADD|DROP|RENAME|ALTER)\b|COMMENT\s+ON\s"
     r"|COPY\s*\(|COPY\s+\S+\s*(?:\(|FROM\b|TO\b)|LOAD\s+(?:WITH\s+HEADERS\s*\(|FROM\s|EXTENSION\s)"
     r"|(?:EXPORT|IMPORT)\s+DATABASE\s+\S+\s*(?:;|$|\()|(?:USE|INSTALL|ATTACH|DETACH)\s+\S+\s*(?:;|$|\(|AS\b)"
-    r"|SELECT\s+(?:DISTINCT\s+)?(?:\*|x\b|\w+\s*[(,]|.*\bFROM\b)|INSERT\s+INTO\s|DELETE\s+FROM\s|UPDATE\s+\S+\s+SET\b"
+    r"|SELECT\s+(?:DISTINCT\s+)?(?:\*|x\b|\w+\s*[(,]|.*\bFROM\b)"
+    r"|INSERT\s+INTO\s|DELETE\s+FROM\s|UPDATE\s+\S+\s+SET\b"
     r"|PRAGMA\s|WITH\s+\S+\s+AS\s*\(|CALL\s+[\w.]+\s*[(=]|(?:EXPLAIN|PROFILE)\s+x\s*$"
     r")",
     re.DOTALL,
 )
-"""How a statement begins once each inserted value is an `x`. Capitals only: so the project writes them, prose does not."""
+"""How a statement begins once each inserted value is an `x`. Capitals only: so we write them; prose does not."""
 
 
 def _text(node: ast.expr) -> str:
@@ -43,27 +45,27 @@ def _text(node: ast.expr) -> str:
 
 def _assembled(node: ast.AST) -> str | None:
     """Return the text if a node assembles it: f-string, `+`, `+=`, `%`, `format`, `replace`, `join`."""
+    text = None
     match node:
         case ast.JoinedStr(values=values) if any(isinstance(value, ast.FormattedValue) for value in values):
-            return _text(node)
+            text = _text(node)
         case ast.BinOp(left=ast.Constant(), right=ast.Constant()):
-            return None
+            pass
         case ast.BinOp(op=ast.Add()):
-            return _text(node)
+            text = _text(node)
         case ast.BinOp(op=ast.Mod(), left=template):
-            return _text(template).replace("%s", "x")
+            text = _text(template).replace("%s", "x")
         case ast.AugAssign(op=ast.Add(), value=value):
-            return _text(value)
+            text = _text(value)
         case ast.Call(func=ast.Attribute(attr="format" | "format_map", value=template)):
-            return re.sub(r"\{\w*\}", "x", _text(template))
+            text = re.sub(r"\{\w*\}", "x", _text(template))
         case ast.Call(func=ast.Attribute(attr="replace", value=template)):
-            return _text(template)
-        case ast.Call(
-            func=ast.Attribute(attr="join", value=separator), args=[ast.List(elts=parts) | ast.Tuple(elts=parts)]
-        ):
-            return _text(separator).join(_text(part) for part in parts)
+            text = _text(template)
+        case ast.Call(func=ast.Attribute(attr="join", value=glue), args=[ast.List(elts=parts) | ast.Tuple(elts=parts)]):
+            text = _text(glue).join(_text(part) for part in parts)
         case _:
-            return None
+            pass
+    return text
 
 
 def _assembled_statements(tree: ast.AST) -> Iterator[int]:

@@ -64,7 +64,10 @@ class GraphBackend(ABC):
 
     @abstractmethod
     async def list(self) -> list[DatabaseRecord]:
-        """All databases sorted by name, also broken ones; those that are being created are left out. Opens none."""
+        """All databases sorted by name, also broken ones; those that are being created are left out. Opens none.
+
+        Never raises.
+        """
 
     @abstractmethod
     async def record(self, graph_id: GraphId) -> DatabaseRecord:
@@ -109,7 +112,7 @@ class GraphBackend(ABC):
         """
 
     @abstractmethod
-    async def rows(self, graph_id: GraphId, query: Query, *, max_bytes: int = 16_000_000) -> list[list[object]]:
+    async def rows(self, graph_id: GraphId, query: Query, *, max_bytes: int = 16_000_000) -> Sequence[Sequence[object]]:
         """Run a small read for the service's own use and return JSON values. Raises what `run` raises."""
 
     @abstractmethod

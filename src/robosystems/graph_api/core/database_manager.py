@@ -1,7 +1,7 @@
 """Life cycle of databases: create, describe, limit, delete."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from robosystems.graph_api.backends.base import GraphBackend
@@ -34,7 +34,7 @@ class NewDatabase:
     repository_name: str | None = None
     ddl: str | None = None
     document: object | None = None
-    limits: DatabaseLimits = DatabaseLimits()
+    limits: DatabaseLimits = field(default_factory=DatabaseLimits)
 
 
 @dataclass(frozen=True, slots=True)

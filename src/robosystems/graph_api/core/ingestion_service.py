@@ -66,7 +66,8 @@ class IngestionService:
             return self._config.max_timeout_s
         if not 0 < wanted_s <= self._config.max_timeout_s:
             raise InvalidRequestError(
-                f"timeout: {wanted_s:g} is not between 0 and {self._config.max_timeout_s:g} seconds (LBUG_LOAD_TIMEOUT)."
+                f"timeout: {wanted_s:g} is not between 0 and {self._config.max_timeout_s:g} seconds "
+                "(LBUG_LOAD_TIMEOUT)."
             )
         return wanted_s
 
@@ -111,7 +112,7 @@ class IngestionService:
     def _queue_full(self) -> IngestionQueueFullError:
         """Return the error for a load that finds no place."""
         return IngestionQueueFullError(
-            f"Ingestion queue full: {self._config.max_concurrent_loads} loads run and {self._waiting} wait on this node.",
+            f"Ingestion queue full: {self._config.max_concurrent_loads} loads run and {self._waiting} wait.",
             retry_after=max(1.0, self._config.max_wait_s / 4),
         )
 
@@ -162,5 +163,7 @@ class _BoundedFile:
             self._file.write(piece)
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise DiskFullError("The disk is full: the file was not kept. Free space, then send it again.") from error
+                raise DiskFullError(
+                    "The disk is full: the file was not kept. Free space, then send it again."
+                ) from error
             raise

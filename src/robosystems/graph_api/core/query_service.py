@@ -190,7 +190,9 @@ class QueryService:
         try:
             names = msgspec.json.decode(parameters, type=dict[str, msgspec.Raw])
         except msgspec.MsgspecError as error:
-            raise InvalidParameterError(f"parameters: must be a JSON object with a value per name ({error}).") from error
+            raise InvalidParameterError(
+                f"parameters: must be a JSON object with a value per name ({error})."
+            ) from error
         if len(names) > self._config.max_parameters:
             raise InvalidParameterError(
                 f"parameters: {len(names)} are more than {self._config.max_parameters} (LBUG_MAX_PARAMETERS)."
@@ -231,7 +233,9 @@ def _resolve_mode(statement: Statement, mode: AccessMode) -> AccessMode:
     if statement.kind is StatementKind.READ:
         return AccessMode.WRITE if mode is AccessMode.WRITE else AccessMode.READ
     if mode is AccessMode.READ:
-        raise StatementForbiddenError("mode: the statement writes, but mode 'read' was asked for; use 'write' or 'auto'.")
+        raise StatementForbiddenError(
+            "mode: the statement writes, but mode 'read' was asked for; use 'write' or 'auto'."
+        )
     return AccessMode.WRITE
 
 

@@ -29,5 +29,6 @@ class SchemaService:
         if ddl is not None:
             await self._backend.apply_ddl(graph_id, None, admit_ddl(ddl))
         else:
-            await self._backend.apply_ddl(graph_id, parse_schema_document(document), ())
+            existing = parse_schema_document(await self._backend.schema(graph_id))
+            await self._backend.apply_ddl(graph_id, parse_schema_document(document, existing=existing), ())
         return await self._backend.schema(graph_id)

@@ -1,7 +1,7 @@
 """Wire models of databases and schemas."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,8 +17,12 @@ class RequestModel(BaseModel):
 class Limits(RequestModel):
     """Limits of one database; null returns a limit to the node's default."""
 
-    query_timeout_s: Annotated[float | None, Field(gt=0, le=86_400, description="Default query time-out, seconds.")] = None
-    max_rows: Annotated[int | None, Field(ge=1, le=10_000_000, description="Default cap on rows of a JSON answer.")] = None
+    query_timeout_s: Annotated[float | None, Field(gt=0, le=86_400, description="Default query time-out, seconds.")] = (
+        None
+    )
+    max_rows: Annotated[int | None, Field(ge=1, le=10_000_000, description="Default cap on rows of a JSON answer.")] = (
+        None
+    )
     max_disk_bytes: Annotated[int | None, Field(ge=1 << 20, le=1 << 50, description="Disk quota, bytes.")] = None
     max_pending_queries: Annotated[
         int | None, Field(ge=1, le=100_000, description="Queries that may run or wait at once.")
@@ -50,7 +54,8 @@ class CreateDatabaseRequest(RequestModel):
     graph_id: Annotated[
         str,
         Field(
-            description="1 to 63 letters, digits, '_' or '-', beginning with a letter or digit.", examples=["kg1a2b3c4d5"]
+            description="1 to 63 letters, digits, '_' or '-', beginning with a letter or digit.",
+            examples=["kg1a2b3c4d5"],
         ),
     ]
     schema_type: Annotated[SchemaType, Field(description="Built-in schema to start with.")] = SchemaType.ENTITY
@@ -163,26 +168,16 @@ class EndpointResponse(BaseModel):
     to: str
 
 
-class NodeTableResponse(BaseModel):
-    """A node table."""
+class TableResponse(BaseModel):
+    """A node or relationship table."""
 
     model_config = ConfigDict(extra="allow")
 
     name: str
+    kind: Literal["node", "relationship"]
     columns: list[ColumnResponse]
-    primary_key: str
-    row_count: int | None = None
-
-
-class RelationshipTableResponse(BaseModel):
-    """A relationship table."""
-
-    model_config = ConfigDict(extra="allow")
-
-    name: str
-    columns: list[ColumnResponse]
-    endpoints: list[EndpointResponse]
-    row_count: int | None = None
+    endpoints: list[EndpointResponse] | None = Field(None, description="For relationships.")
+    row_count: int | None = Field(None, description="On request, with ?counts=true.")
 
 
 class SchemaResponse(BaseModel):
@@ -190,8 +185,7 @@ class SchemaResponse(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    nodes: list[NodeTableResponse]
-    relationships: list[RelationshipTableResponse]
+    tables: list[TableResponse]
 
 
 class ExtendSchemaRequest(RequestModel):

@@ -8,7 +8,9 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    type: str = Field(description="URI of the kind of error; stable.", examples=["urn:graph-api:problem:database-not-found"])
+    type: str = Field(
+        description="URI of the kind of error; stable.", examples=["urn:graph-api:problem:database-not-found"]
+    )
     title: str = Field(description="The kind of error in words; the same for every occurrence.")
     status: int = Field(ge=400, le=599, description="HTTP status, repeated from the status line.")
     detail: str = Field(description="What is wrong with this request: the field, the limit, what to do instead.")

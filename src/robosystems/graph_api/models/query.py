@@ -51,7 +51,8 @@ class QueryRequestModel(StatementModel):
     timeout: Annotated[float | None, Field(gt=0, description="Seconds until an answer is due.", examples=[30])] = None
     database: Annotated[str | None, Field(description="Optional; must equal the id in the path.")] = None
     mode: Annotated[
-        Mode, Field(description="read refuses statements that write; write queues behind other writes; auto decides by the text.")
+        Mode,
+        Field(description="read refuses writes; write queues behind other writes; auto decides by the text."),
     ] = "auto"
     max_rows: Annotated[int | None, Field(ge=1, description="Rows after which the answer is cut.")] = None
 

@@ -13,9 +13,9 @@ _WATCH_AFTER_S: Final = 0.05
 class DisconnectWatch:
     """Cancels the task that entered it when the client disconnects.
 
-    Watching consumes messages, so it must not begin before the request's body has been read: then enter with `begin=False`
-    and call `begin` after the body. After a cancellation `client_gone` is true
-    and the context swallows the `CancelledError`, since nobody is left to answer.
+    Watching consumes messages, so it must not begin before the request's body has been read: then enter with
+    `begin=False` and call `begin` after the body. After a cancellation `client_gone` is true and the context swallows
+    the `CancelledError`, since nobody is left to answer.
     """
 
     def __init__(self, receive: Receive, *, begin: bool = True) -> None:

@@ -12,7 +12,6 @@ from starlette.exceptions import HTTPException  # noqa: TID251 - the framework r
 
 from robosystems.graph_api.domain import errors
 from robosystems.graph_api.domain.errors import GraphApiError
-from robosystems.graph_api.models.problem import Problem
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 """Content type of every error answer."""
@@ -82,17 +81,9 @@ class ErrorAnswer(NamedTuple):
     code: str
 
 
-class _MethodNotAllowedError(errors.InvalidRequestError):
-    """The path exists, but not with this method."""
-
-    code = "METHOD_NOT_ALLOWED"
-
-
 def status_of(error: GraphApiError | type[GraphApiError]) -> int:
     """Return the HTTP status of an error: that of the most specific class in the table."""
     kind = error if isinstance(error, type) else type(error)
-    if kind is _MethodNotAllowedError:
-        return 405
     return next(STATUS_BY_ERROR[base] for base in kind.__mro__ if base in STATUS_BY_ERROR)
 
 
@@ -102,7 +93,40 @@ def problem_of(error: GraphApiError, request_id: str) -> dict[str, object]:
     The standard members come first and always win over members of the same name in the error's context. What maps to
     500 shows neither detail nor context.
     """
-    status = status_of(error)
+    return _problem(error, request_id, status_of(error))
+
+
+def answer_to(raised: Exception, request_id: str) -> ErrorAnswer:
+    """Return the HTTP answer to whatever a request ended with."""
+    error = _domain_error(raised)
+    wrong_method = isinstance(raised, HTTPException) and raised.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+    status = int(HTTPStatus.METHOD_NOT_ALLOWED) if wrong_method else status_of(error)
+    headers = [(b"content-type", PROBLEM_MEDIA_TYPE.encode())]
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers.append((b"www-authenticate", b'Bearer realm="graph-api"'))
+    retry_after = _retry_after(error, status)
+    if retry_after is not None:
+        headers.append((b"retry-after", str(math.ceil(retry_after)).encode()))
+    if isinstance(raised, HTTPException) and raised.headers and "Allow" in raised.headers:
+        headers.append((b"allow", raised.headers["Allow"].encode()))
+    body = _encoded(_problem(error, request_id, status))
+    headers.append((b"content-length", str(len(body)).encode()))
+    return ErrorAnswer(status, headers, body, error.code)
+
+
+def problem_responses(*kinds: type[GraphApiError]) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a route that can end with these errors.
+
+    What every route can answer (400, 401, 404 for a path, 413, 500, 503) is added by the application.
+    """
+    by_status: dict[int, list[type[GraphApiError]]] = {}
+    for kind in kinds:
+        by_status.setdefault(status_of(kind), []).append(kind)
+    return {status: _documented(status, by_status[status]) for status in sorted(by_status)}
+
+
+def _problem(error: GraphApiError, request_id: str, status: int) -> dict[str, object]:
+    """Return the problem document of an error that is answered with this status."""
     internal = status == HTTPStatus.INTERNAL_SERVER_ERROR
     problem: dict[str, object] = {
         "type": f"urn:graph-api:problem:{error.code.lower().replace('_', '-')}",
@@ -122,9 +146,8 @@ def problem_of(error: GraphApiError, request_id: str) -> dict[str, object]:
     return problem
 
 
-def problem_bytes(error: GraphApiError, request_id: str) -> bytes:
-    """Return the problem document of an error as JSON."""
-    problem = problem_of(error, request_id)
+def _encoded(problem: dict[str, object]) -> bytes:
+    """Return a problem document as JSON."""
     try:
         return msgspec.json.encode(problem, enc_hook=str)
     except UnicodeEncodeError:
@@ -132,44 +155,18 @@ def problem_bytes(error: GraphApiError, request_id: str) -> bytes:
         return json.dumps(problem, default=str).encode()
 
 
-def answer_to(raised: Exception, request_id: str) -> ErrorAnswer:
-    """Return the HTTP answer to whatever a request ended with."""
-    error = _domain_error(raised)
-    status = status_of(error)
-    headers = [(b"content-type", PROBLEM_MEDIA_TYPE.encode())]
-    if status == HTTPStatus.UNAUTHORIZED:
-        headers.append((b"www-authenticate", b'Bearer realm="graph-api"'))
-    retry_after = _retry_after(error, status)
-    if retry_after is not None:
-        headers.append((b"retry-after", str(math.ceil(retry_after)).encode()))
-    if isinstance(raised, HTTPException) and raised.headers and "Allow" in raised.headers:
-        headers.append((b"allow", raised.headers["Allow"].encode()))
-    body = problem_bytes(error, request_id)
-    headers.append((b"content-length", str(len(body)).encode()))
-    return ErrorAnswer(status, headers, body, error.code)
-
-
-def problem_responses(*kinds: type[GraphApiError]) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route that can end with these errors.
-
-    What every route can answer (400, 401, 404 for a path, 413, 500, 503) is added by the application.
-    """
-    by_status: dict[int, list[type[GraphApiError]]] = {}
-    for kind in kinds:
-        by_status.setdefault(status_of(kind), []).append(kind)
-    return {status: _documented(status, by_status[status]) for status in sorted(by_status)}
-
-
 def _documented(status: int, kinds: Iterable[type[GraphApiError]]) -> dict[str, Any]:
     """Return the OpenAPI response object of one status."""
     described: dict[str, Any] = {
         "description": "; ".join(f"`{kind.code}`" for kind in kinds),
-        "model": Problem,
         "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
     if status in _RETRY_STATUSES:
         described["headers"] = {
-            "Retry-After": {"description": "Seconds to wait, if waiting can help.", "schema": {"type": "integer", "minimum": 0}}
+            "Retry-After": {
+                "description": "Seconds to wait, if waiting can help.",
+                "schema": {"type": "integer", "minimum": 0},
+            }
         }
     if status == HTTPStatus.UNAUTHORIZED:
         described["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
@@ -207,7 +204,9 @@ def _framework_error(raised: HTTPException) -> GraphApiError:
     if raised.status_code == HTTPStatus.NOT_FOUND:
         return errors.NotFoundError("There is nothing at this path; /openapi.json lists what there is.")
     if raised.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _MethodNotAllowedError("This path exists, but not with this method; the header Allow lists its methods.")
+        return errors.InvalidRequestError(
+            "This path exists, but not with this method; the header Allow lists its methods."
+        )
     if HTTPStatus.BAD_REQUEST <= raised.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
         return errors.InvalidRequestError(str(raised.detail))
     return GraphApiError(_INTERNAL_DETAIL)

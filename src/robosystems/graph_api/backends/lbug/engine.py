@@ -1,7 +1,7 @@
 """LadybugDB in this process; the only module that imports it.
 
-One `Engine` owns one database file. Each `EngineConnection` runs one statement at a time, on any thread; only `interrupt`
-may be called beside a running statement. All errors are domain errors, except that an interrupted statement raises
+One `Engine` owns one database file. Each `EngineConnection` runs one statement at a time, on any thread; only
+`interrupt` may be called beside a running statement. All errors are domain errors, except that an interrupted statement raises
 `StatementInterrupted`: who interrupted it knows whether that was a deadline or a cancel.
 
 Speed comes from the binding's private classes: a prepared statement of our own cache runs twice as fast as text through
@@ -13,10 +13,9 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, TypeAlias, cast
 
 import ladybug
-import pyarrow as pa
 
 from robosystems.graph_api.backends.lbug.engine_errors import (
     is_degraded_commit,
@@ -29,6 +28,12 @@ from robosystems.graph_api.domain.errors import InvalidParameterError
 
 PROVEN_VERSIONS: Final = frozenset({"0.22.0"})
 """Versions of the engine whose private classes were tested."""
+
+ArrowTable: TypeAlias = Any
+"""`pyarrow.Table`; pyarrow has no type information."""
+
+ArrowBatch: TypeAlias = Any
+"""`pyarrow.RecordBatch`."""
 
 Parameters = Mapping[str, object]
 """Values by name: JSON values, and `pyarrow.Table` for what a statement scans."""
@@ -55,7 +60,7 @@ class RawResult(Protocol):
     def getColumnDataTypes(self) -> list[str]: ...  # noqa: D102, N802
     def getCompilingTime(self) -> float: ...  # noqa: D102, N802
     def getExecutionTime(self) -> float: ...  # noqa: D102, N802
-    def getAsArrow(self, chunk_size: int, fallback: bool, /) -> pa.Table: ...  # noqa: D102, FBT001, N802
+    def getAsArrow(self, chunk_size: int, fallback: bool, /) -> ArrowTable: ...  # noqa: D102, FBT001, N802
     def resetIterator(self) -> None: ...  # noqa: D102, N802
 
 
@@ -149,7 +154,7 @@ class EngineResult:
         self._raw.resetIterator()
         self._left = self.row_count
 
-    def table(self, rows_per_batch: int) -> pa.Table:
+    def table(self, rows_per_batch: int) -> ArrowTable:
         """Return all rows as an Arrow table in batches of `rows_per_batch`, converted in one go.
 
         Raises:
@@ -160,7 +165,7 @@ class EngineResult:
         except _FAILURES as error:
             raise to_domain_error(error) from error
 
-    def batches(self, rows_per_batch: int) -> Iterator[pa.RecordBatch]:
+    def batches(self, rows_per_batch: int) -> Iterator[ArrowBatch]:
         """Yield all rows as Arrow batches; raises as `table`."""
         yield from self.table(rows_per_batch).to_batches()
 
@@ -179,8 +184,8 @@ class EngineResult:
 def signature(parameters: Parameters) -> tuple[object, ...] | None:
     """Return what decides the plan of a statement besides its text: the engine's type of each parameter.
 
-    The engine narrows integers by value; a plan prepared for one width reads garbage from another. Parameters whose type
-    takes a look at every element (nested or mixed lists, objects) give None: such a statement is prepared each time,
+    The engine narrows integers by value; a plan prepared for one width reads garbage from another. Parameters whose
+    type takes a look at every element (nested or mixed lists, objects) give None: such a statement is prepared each time,
     which costs less than looking.
     """
     kinds: list[object] = []
@@ -196,9 +201,8 @@ def _kind(value: object) -> str | None:
     if type(value) is int:
         return _int_kind(value)
     if type(value) is list:
-        inner = set(map(type, value))
-        only = inner.pop() if len(inner) == 1 else None
-        return _LIST_KINDS.get(only) if only is not None else None
+        inner = set(map(type, cast("list[object]", value)))
+        return _LIST_KINDS.get(inner.pop()) if len(inner) == 1 else None
     return _SCALAR_KINDS.get(type(value))
 
 
@@ -284,7 +288,7 @@ class EngineConnection:
         self._native.set_max_threads_for_exec(threads)
 
     def interrupt(self) -> None:
-        """Stop the running statement; from any thread. Without effect on one that is still being compiled: repeat it."""
+        """Stop the running statement; from any thread. Lost on one that is still being compiled: repeat it."""
         self._native.interrupt()
 
     def forget_statements(self) -> None:

@@ -1,7 +1,7 @@
 """From the engine's messages to domain errors.
 
-The engine raises one class for everything; what went wrong is only in the text. `ERROR_TABLE` is searched from the top: the
-first pattern that the message contains (or begins with) decides.
+The engine raises one class for everything; what went wrong is only in the text. `ERROR_TABLE` is searched from the top:
+the first pattern that the message contains (or begins with) decides.
 """
 
 from dataclasses import dataclass

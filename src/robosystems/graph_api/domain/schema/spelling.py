@@ -98,7 +98,7 @@ class _TypeParser:
                 raise self._unexpected(text[position:].lstrip()[0], position)
             quoted = found["quoted"]
             value: str = quoted if quoted is not None else found["word"] or found["mark"]
-            self._tokens.append((value, found.start(), quoted is not None))
+            self._tokens.append((value, found.start(found.lastgroup or 0), quoted is not None))
             position = found.end()
 
     def parse(self) -> ColumnType:

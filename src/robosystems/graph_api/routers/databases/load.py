@@ -31,7 +31,8 @@ _BODY: Final = {
         "required": True,
         "description": "The file, optionally with Content-Encoding gzip or zstd.",
         "content": {
-            kind: {"schema": {"type": "string", "format": "binary"}} for kind in (*_FORMAT_BY_TYPE, "application/octet-stream")
+            kind: {"schema": {"type": "string", "format": "binary"}}
+            for kind in (*_FORMAT_BY_TYPE, "application/octet-stream")
         },
     }
 }
@@ -51,13 +52,17 @@ class LoadOptions(BaseModel):
     to_column: Annotated[
         str, Field(alias="to", max_length=200, description="Relationships: column with the keys of the end nodes.")
     ] = "to"
-    from_table: Annotated[str | None, Field(description="Relationships with several endpoint pairs: start table.")] = None
-    to_table: Annotated[str | None, Field(description="Relationships with several endpoint pairs: end table.")] = None
+    from_table: Annotated[str | None, Field(description="Relationships with several endpoint pairs: start table.")] = (
+        None
+    )
+    to_table: Annotated[str | None, Field(description="Relationships with several pairs: end table.")] = None
     ignore_unknown_columns: Annotated[
         bool, Field(description="Leave out columns of the file that the table lacks, instead of refusing the file.")
     ] = False
     delimiter: Annotated[str, Field(min_length=1, max_length=1, description="CSV: the separator.")] = ","
-    timeout: Annotated[float | None, Field(gt=0, description="Seconds until an answer is due, upload not counted.")] = None
+    timeout: Annotated[float | None, Field(gt=0, description="Seconds until an answer is due, upload not counted.")] = (
+        None
+    )
 
 
 @router.post("/{graph_id}/load/{table}", openapi_extra=_BODY)
@@ -129,7 +134,7 @@ def _format(options: LoadOptions, content_type: str) -> FileFormat:
     found = _FORMAT_BY_TYPE.get(kind)
     if found is None:
         raise InvalidRequestError(
-            f"Content-Type: {kind[:80]!r} names no format; send {', '.join(_FORMAT_BY_TYPE)}, or ?format=parquet|csv|ndjson."
+            f"Content-Type: {kind[:80]!r} names no format; send {', '.join(_FORMAT_BY_TYPE)}, or ?format=parquet|csv|ndjson"
         )
     return found
 

@@ -61,9 +61,7 @@ async def get_database(graph_id: GraphIdDep, services: ServicesDep) -> DatabaseD
 @router.patch("/{graph_id}")
 async def update_database(graph_id: GraphIdDep, body: Limits, services: ServicesDep) -> DatabaseResponse:
     """Change limits; fields that are not sent stay as they are, null returns one to the node's default."""
-    record = await services.databases.set_limits(
-        graph_id, body.to_domain(), fields=frozenset(body.model_fields_set)
-    )
+    record = await services.databases.set_limits(graph_id, body.to_domain(), fields=frozenset(body.model_fields_set))
     return DatabaseResponse.from_domain(record)
 
 

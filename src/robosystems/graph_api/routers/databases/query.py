@@ -1,10 +1,10 @@
 """Running statements: the hot path.
 
-The two routes here are served by plain ASGI callables: no dependency solving, no response validation, and the bytes that the
-backend encoded go to the socket as they are. The functions below them only describe the routes for the OpenAPI document.
+The two routes here are served by plain ASGI callables: no dependency solving, no response validation, and the bytes
+that the backend encoded go to the socket as they are. The functions below only describe the routes for OpenAPI.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -34,6 +34,8 @@ NDJSON: Final = b"application/x-ndjson"
 
 _query_body: Final = msgspec.json.Decoder(QueryBody)
 _transaction_body: Final = msgspec.json.Decoder(TransactionBody)
+Body = TypeVar("Body", QueryBody, TransactionBody)
+
 _NULL: Final = b"null"
 _NO_PARAMETERS: Final = b"{}"
 
@@ -99,7 +101,7 @@ async def _read_body(receive: Receive) -> bytes:
     return b"".join(pieces)
 
 
-def _decode[Body: QueryBody | TransactionBody](decoder: msgspec.json.Decoder[Body], body: bytes) -> Body:
+def _decode(decoder: msgspec.json.Decoder[Body], body: bytes) -> Body:
     """Decode a body.
 
     Raises:
@@ -125,7 +127,7 @@ def _check_database(database: str | None, graph_id: GraphId) -> None:
     """Refuse a body that names another database than the path."""
     if database is not None and database != graph_id.value:
         raise InvalidRequestError(
-            f"database: {database[:80]!r} is not the database of the path, {graph_id.value!r}; leave it out or make them equal."
+            f"database: {database[:80]!r} is not the database of the path, {graph_id.value!r}; leave it out."
         )
 
 
@@ -163,7 +165,7 @@ def _query_options(query_string: bytes) -> tuple[bool, Literal["plan", "profile"
             case "explain", _:
                 raise InvalidRequestError("explain: use 'plan' or 'profile'.")
             case _:
-                raise InvalidRequestError(f"query string: unknown option {name[:80]!r}; known are format and explain.")
+                raise InvalidRequestError(f"query string: {name[:80]!r} is unknown; use format or explain.")
     return arrays, explain
 
 
@@ -178,7 +180,7 @@ async def _send_result(
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": result.body})
         return
-    assert result.stream is not None  # noqa: S101 - a result has a body or a stream
+    assert result.stream is not None  # noqa: S101 - has a body or a stream
     try:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await _send_stream(scope, send, result, result_format)
@@ -187,7 +189,7 @@ async def _send_result(
 
 
 async def _send_stream(scope: Scope, send: Send, result: EncodedResult, result_format: ResultFormat) -> None:
-    """Forward a stream. A failure becomes the last line of NDJSON; a JSON document is cut off, so that it cannot be parsed."""
+    """Forward a stream. A failure becomes the last line of NDJSON; a JSON document is cut off, so that it won't parse."""
     assert result.stream is not None  # noqa: S101 - the caller has checked it
     try:
         async for chunk in result.stream:
@@ -207,7 +209,7 @@ def served_by(app: ASGIApp) -> type[APIRoute]:
     class RawRoute(APIRoute):
         """A documented route with its own application."""
 
-        def __init__(self, *arguments: Any, **options: Any) -> None:
+        def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - passed on as they are
             super().__init__(*arguments, **options)
             self.app = app
 
@@ -217,7 +219,9 @@ def served_by(app: ASGIApp) -> type[APIRoute]:
 async def run_query(
     graph_id: str,
     body: QueryRequestModel,
-    format: Annotated[Literal["objects", "arrays"], Query(description="Form of the rows of a JSON answer.")] = "objects",  # noqa: A002 - wire name
+    format: Annotated[
+        Literal["objects", "arrays"], Query(description="Form of the rows of a JSON answer.")
+    ] = "objects",  # noqa: A002 - wire name
     explain: Annotated[Literal["plan", "profile"] | None, Query(description="Return the plan instead.")] = None,
 ) -> None:
     """Run one Cypher statement.

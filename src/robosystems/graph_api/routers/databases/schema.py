@@ -10,7 +10,7 @@ from robosystems.graph_api.routers.deps import GraphIdDep, ServicesDep
 router = APIRouter(prefix="/databases", tags=["schema"])
 
 
-@router.get("/{graph_id}/schema", response_model=SchemaResponse)
+@router.get("/{graph_id}/schema", response_model=SchemaResponse, response_model_exclude_unset=True)
 async def get_schema(
     graph_id: GraphIdDep,
     services: ServicesDep,
@@ -21,7 +21,7 @@ async def get_schema(
     return await services.schemas.describe(graph_id, counts=counts)
 
 
-@router.post("/{graph_id}/schema", response_model=SchemaResponse)
+@router.post("/{graph_id}/schema", response_model=SchemaResponse, response_model_exclude_unset=True)
 async def extend_schema(graph_id: GraphIdDep, body: ExtendSchemaRequest, services: ServicesDep) -> dict[str, object]:
     """Add tables by DDL or by a schema document, all or nothing, and return the new schema."""
     return await services.schemas.extend(graph_id, ddl=body.ddl, document=body.schema_document)

@@ -10,8 +10,6 @@ import os
 import stat
 import struct
 from enum import IntFlag
-from functools import reduce
-from operator import or_, xor
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -75,7 +73,7 @@ OWN: Final = (
 DEVICE: Final = FileRight.READ_FILE | FileRight.WRITE_FILE | FileRight.TRUNCATE
 """Reading and writing a device such as /dev/null."""
 
-_ALL: Final = reduce(or_, FileRight)
+_ALL: Final = FileRight(sum(FileRight))
 _ON_FILES: Final = (
     FileRight.EXECUTE
     | FileRight.WRITE_FILE
@@ -85,10 +83,10 @@ _ON_FILES: Final = (
     | FileRight.RESOLVE_UNIX
 )
 _SINCE: Final = {
-    ABI_REFER: FileRight.REFER,
-    ABI_TRUNCATE: FileRight.TRUNCATE,
-    ABI_IOCTL: FileRight.IOCTL_DEV,
-    ABI_UNIX_SOCKETS: FileRight.RESOLVE_UNIX,
+    FileRight.REFER: ABI_REFER,
+    FileRight.TRUNCATE: ABI_TRUNCATE,
+    FileRight.IOCTL_DEV: ABI_IOCTL,
+    FileRight.RESOLVE_UNIX: ABI_UNIX_SOCKETS,
 }
 _TCP_BIND_AND_CONNECT: Final = 0b11
 _ABSTRACT_SOCKETS_AND_SIGNALS: Final = 0b11
@@ -116,8 +114,7 @@ def reason(error: OSError) -> str:
 
 def handled_rights(abi: int) -> FileRight:
     """Return all file rights that a kernel of this version can refuse."""
-    unknown = (right for since, right in _SINCE.items() if since > abi)
-    return reduce(xor, unknown, _ALL)
+    return FileRight(sum(right for right in FileRight if _SINCE.get(right, 1) <= abi))
 
 
 class Ruleset:

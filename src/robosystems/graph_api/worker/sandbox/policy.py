@@ -21,7 +21,7 @@ _SYSTEM_PATHS: Final = (
     # Time zones: both engines and Python convert timestamps.
     "/usr/share/zoneinfo",
     "/etc/localtime",
-    # DuckDB reads its memory limit here and aborts the process when it may not; nothing in it names a tenant.
+    # DuckDB reads its memory and processor limits here, and aborts the process when it may not.
     "/sys/fs/cgroup",
     # Number of processors, for the engines' thread pools.
     "/sys/devices/system/cpu",

@@ -1,0 +1,63 @@
+"""The record of one database in memory and on disk, changed in both or in neither."""
+
+import asyncio
+from collections.abc import Callable
+
+from robosystems.graph_api.backends.lbug.manifest import Manifest, ManifestState, write_manifest
+from robosystems.graph_api.backends.lbug.storage_layout import DatabaseDirectory, storage_error
+from robosystems.graph_api.concurrency.background import BackgroundTasks
+from robosystems.graph_api.domain.graph import DatabaseRecord
+
+
+class RecordKeeper:
+    """Keeps the record of one database.
+
+    Args:
+        record: As it is on disk, or is to be.
+        directory: Where the manifest lies.
+        background: Runs the writing.
+
+    Attributes:
+        record: The present one. Assigning to it changes the memory only.
+        state: How far creation has come.
+    """
+
+    def __init__(self, record: DatabaseRecord, directory: DatabaseDirectory, background: BackgroundTasks) -> None:
+        self.record = record
+        self.directory = directory
+        self.state = ManifestState.READY
+        self._background = background
+        self._lock = asyncio.Lock()
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest as it is on disk, or is to be."""
+        return Manifest.of(self.record, self.state)
+
+    async def update(
+        self, change: Callable[[DatabaseRecord], DatabaseRecord], state: ManifestState | None = None
+    ) -> DatabaseRecord:
+        """Change the record durably and return it. Changes come one after another; cancelling the caller stops none.
+
+        Args:
+            change: Makes the new record of the present one.
+            state: How far creation has come with it; None for no change.
+
+        Raises:
+            GraphApiError: The disk refused; nothing was changed.
+        """
+        return await asyncio.shield(self._background.start(self._update(change, state), "keep a record"))
+
+    async def _update(
+        self, change: Callable[[DatabaseRecord], DatabaseRecord], state: ManifestState | None
+    ) -> DatabaseRecord:
+        async with self._lock:
+            record = change(self.record)
+            state = state or self.state
+            try:
+                await asyncio.to_thread(write_manifest, self.directory, Manifest.of(record, state))
+            except OSError as error:
+                raise storage_error(error) from error
+            self.record = record
+            self.state = state
+            return record

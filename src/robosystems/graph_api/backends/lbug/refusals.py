@@ -1,0 +1,58 @@
+"""What a caller is told when a database cannot answer: the sentences, and what may be done about it."""
+
+from typing import Final
+
+from robosystems.graph_api.domain.errors import (
+    DatabaseBrokenError,
+    DatabaseNotFoundError,
+    PoolExhaustedError,
+    ShuttingDownError,
+    WorkerCrashedError,
+)
+from robosystems.graph_api.domain.graph import DatabaseRecord
+from robosystems.graph_api.domain.ids import GraphId
+from robosystems.graph_api.domain.query import AccessMode
+
+SHORTEST_RETRY_S: Final = 1.0
+LONGEST_RETRY_S: Final = 30.0
+
+
+def not_found(graph_id: GraphId) -> DatabaseNotFoundError:
+    """There is no such database."""
+    return DatabaseNotFoundError(f"Database {graph_id} does not exist.", graph_id=graph_id.value)
+
+
+def shutting_down() -> ShuttingDownError:
+    """The backend is being left."""
+    return ShuttingDownError("The node is shutting down.", retry_after=5.0)
+
+
+def exhausted(graph_id: GraphId, pending: int, answers_per_s: float) -> PoolExhaustedError:
+    """Too much is pending: come back when about that much has been answered."""
+    expected = pending / answers_per_s if answers_per_s > 0 else SHORTEST_RETRY_S
+    return PoolExhaustedError(
+        f"Connection pool exhausted: {pending} queries are pending on database {graph_id}.",
+        retry_after=round(min(max(expected, SHORTEST_RETRY_S), LONGEST_RETRY_S), 1),
+        pending=pending,
+    )
+
+
+def broken(record: DatabaseRecord) -> DatabaseBrokenError:
+    """The database is quarantined."""
+    reason = record.status_reason or "Its files cannot be opened."
+    return DatabaseBrokenError(f"Database {record.graph_id} is quarantined. {reason}", graph_id=record.graph_id.value)
+
+
+def crashed(mode: AccessMode) -> WorkerCrashedError:
+    """The process died with the call: a read can be repeated, a write only by somebody who looks first."""
+    if mode is AccessMode.READ:
+        return WorkerCrashedError(
+            "The database's process died while the query ran; the query changes nothing and can be repeated.",
+            retry_after=SHORTEST_RETRY_S,
+            retryable=True,
+        )
+    return WorkerCrashedError(
+        "The database's process died while the statement ran or waited. Whether it was committed is not known: "
+        "check before repeating it.",
+        retryable=False,
+    )

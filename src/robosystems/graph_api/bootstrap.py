@@ -1,0 +1,126 @@
+"""The composition root: the only place where concrete classes meet."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import Final
+
+from robosystems.graph_api.backends.base import GraphBackend
+from robosystems.graph_api.backends.lbug.backend import LbugBackend
+from robosystems.graph_api.backends.lbug.options import LbugBackendConfig
+from robosystems.graph_api.config import Settings
+from robosystems.graph_api.core.database_manager import DatabaseManager
+from robosystems.graph_api.core.ingestion_service import IngestionConfig, IngestionService
+from robosystems.graph_api.core.metrics_collector import MetricsCollector
+from robosystems.graph_api.core.node import NodeConfig, NodeInformation, Traffic
+from robosystems.graph_api.core.query_service import QueryConfig, QueryService
+from robosystems.graph_api.core.schema_service import SchemaService
+from robosystems.graph_api.core.services import Services
+from robosystems.graph_api.observability.metrics import Metrics
+
+_DISTRIBUTION: Final = "robosystems-graph-api"
+_MEBIBYTE: Final = 1 << 20
+_ROW_BYTES: Final = 128
+"""What LBUG_CHUNK_SIZE reckons a row to be."""
+
+_POOL_PERCENT: Final = 60
+"""Part of a database's memory that is its engine's buffer pool; the rest is for running statements."""
+
+
+def service_version() -> str:
+    """Return the version of the installed service."""
+    return version(_DISTRIBUTION)
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings, *, traffic: Traffic | None = None, metrics: Metrics | None = None
+) -> AsyncGenerator[Services]:
+    """Open everything in the order of need; on leaving, or if a part fails, close what is open in reverse.
+
+    Args:
+        settings: All settings.
+        traffic: Counter of requests that the node reports; its own if None.
+        metrics: Where figures are collected; its own if None.
+
+    Raises:
+        UnavailableError: The backend cannot be started.
+        OSError: The directory of the databases cannot be used.
+    """
+    metrics = Metrics() if metrics is None else metrics
+    traffic = Traffic() if traffic is None else traffic
+    async with AsyncExitStack() as stack:
+        backend = await stack.enter_async_context(_backend(settings, metrics))
+        databases = DatabaseManager(backend)
+        loads = IngestionService(backend, _ingestion_config(settings))
+        node = NodeInformation(_node_config(settings), backend, traffic)
+        yield Services(
+            backend=backend,
+            databases=databases,
+            queries=QueryService(backend, databases, _query_config(settings)),
+            schemas=SchemaService(backend),
+            loads=loads,
+            metrics=MetricsCollector(metrics, node, loads),
+            node=node,
+        )
+
+
+def _backend(settings: Settings, metrics: Metrics) -> GraphBackend:
+    """Return the backend that GRAPH_BACKEND_TYPE names."""
+    match settings.graph_backend_type:
+        case "ladybug":
+            return LbugBackend(_lbug_config(settings), metrics.events)
+
+
+def _lbug_config(settings: Settings) -> LbugBackendConfig:
+    """Return what the LadybugDB backend has to know."""
+    share_mb = min(settings.lbug_memory_per_db_mb, settings.lbug_max_memory_mb // settings.open_databases)
+    return LbugBackendConfig(
+        base_path=settings.lbug_database_path,
+        max_databases=settings.lbug_max_databases_per_node,
+        max_open=settings.open_databases,
+        idle_close_s=settings.lbug_idle_close_seconds,
+        max_pending_queries=settings.lbug_max_pending_queries,
+        drain_timeout_s=settings.lbug_shutdown_grace_seconds,
+        buffer_pool_bytes=share_mb * _MEBIBYTE * _POOL_PERCENT // 100,
+        memory_bytes=settings.lbug_memory_per_db_mb * _MEBIBYTE,
+        engine_threads=settings.lbug_engine_threads,
+        reader_lanes=settings.lbug_connection_pool_size,
+        frame_bytes=settings.lbug_chunk_size * _ROW_BYTES,
+        sandbox=settings.lbug_sandbox,
+    )
+
+
+def _query_config(settings: Settings) -> QueryConfig:
+    """Return the limits of queries."""
+    return QueryConfig(
+        default_timeout_s=settings.lbug_query_timeout,
+        max_timeout_s=settings.lbug_max_query_timeout,
+        max_rows=settings.lbug_max_rows,
+        max_query_length=settings.lbug_max_query_length,
+        max_parameters=settings.lbug_max_parameters,
+    )
+
+
+def _ingestion_config(settings: Settings) -> IngestionConfig:
+    """Return the limits of loads."""
+    return IngestionConfig(
+        max_upload_bytes=settings.lbug_max_upload_bytes,
+        max_concurrent_loads=settings.lbug_max_concurrent_loads,
+        max_waiting_loads=settings.lbug_max_waiting_loads,
+        max_timeout_s=settings.lbug_load_timeout,
+    )
+
+
+def _node_config(settings: Settings) -> NodeConfig:
+    """Return the fixed properties of the node."""
+    return NodeConfig(
+        node_type=settings.lbug_node_type,
+        tier=settings.writer_tier,
+        instance_id=settings.instance_id,
+        version=service_version(),
+        max_databases=settings.lbug_max_databases_per_node,
+        max_memory_mb=settings.lbug_max_memory_mb,
+        auth=bool(settings.api_keys),
+        sandbox=settings.lbug_sandbox,
+    )

@@ -1,0 +1,1 @@
+"""Engine-free building blocks: background work, and what Linux offers for processes."""

@@ -1,0 +1,1 @@
+"""What every request passes: identity, admission, limits, accounting. Plain ASGI."""

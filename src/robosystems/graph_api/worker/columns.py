@@ -1,0 +1,352 @@
+"""Arrow columns to JSON texts, whole columns at a time.
+
+`json_texts` turns an array of any type into an array of strings, each the JSON text of one value; `joined_rows` glues the
+columns to rows. All of it runs in Arrow's kernels without the interpreter lock, except for the rare types that have no
+kernel (UUID, BLOB, INTERVAL, UNION, strings with control characters).
+
+How values look is documented in docs/results.md; `worker.rows` makes the same texts value by value for small results.
+"""
+
+import base64
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Array: TypeAlias = Any
+"""`pyarrow.Array`; pyarrow has no type information."""
+
+DataType: TypeAlias = Any
+"""`pyarrow.DataType`."""
+
+_arrow: Final[Any] = pa
+_kernel: Final[Any] = pc
+
+_EXACT_BELOW: Final = 1e15
+"""From here on Arrow writes a float with an exponent, which marks it as a float in JSON; below it may look like an integer."""
+
+_CONTROLS: Final = tuple(bytes((code,)) for code in range(0x20))
+_MICROSECONDS: Final = 1_000_000
+_NANOSECONDS: Final = 1_000_000_000
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def json_texts(array: Array) -> Array:
+    """Return the JSON text of each value as an array of strings without nulls.
+
+    Raises:
+        pyarrow.ArrowException: The texts together are over 2 GiB: take fewer rows.
+    """
+    kind = array.type
+    if array.null_count == len(array):
+        return _constant("null", len(array))
+    for matches, texts in _MAKERS:
+        if matches(kind):
+            return _without_nulls(texts(array))
+    return _without_nulls(_one_by_one(array, _encode))
+
+
+def joined_rows(columns: Sequence[Array], between: Sequence[str]) -> Array:
+    """Return one string per row: `between[0] + columns[0][i] + between[1] + ... + between[-1]`."""
+    if not columns:
+        raise ValueError("a row needs a column")
+    parts: list[Array] = []
+    for text, column in zip(between, columns, strict=False):
+        parts += (_text(text), column)
+    return _join(*parts, _text(between[-1]))
+
+
+def text_bytes(strings: Array) -> memoryview:
+    """Return the characters of all strings of an array, one after the other, as UTF-8, without copying."""
+    _, offsets, data = strings.buffers()
+    if data is None:
+        return memoryview(b"")
+    width = 8 if _arrow.types.is_large_string(strings.type) else 4
+    positions = memoryview(offsets).cast("q" if width == 8 else "i")  # noqa: PLR2004 (bytes of an offset)
+    return memoryview(data)[positions[strings.offset] : positions[strings.offset + len(strings)]]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Tools
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _text(text: str) -> Array:
+    return _arrow.scalar(text, _arrow.string())
+
+
+def _join(*parts: Array) -> Array:
+    return _kernel.binary_join_element_wise(*parts, _text(""))
+
+
+def _constant(text: str, count: int) -> Array:
+    return _arrow.repeat(_text(text), count)
+
+
+def _without_nulls(texts: Array) -> Array:
+    return _kernel.fill_null(texts, "null") if texts.null_count else texts
+
+
+def _one_by_one(array: Array, text: Callable[[Any], bytes]) -> Array:
+    """Make each text in Python: for types without a kernel."""
+    return _arrow.array([None if value is None else text(value).decode() for value in array.to_pylist()], _arrow.string())
+
+
+def _quoted(texts: Array) -> Array:
+    return _join(_text('"'), texts, _text('"'))
+
+
+def _any(mask: Array) -> bool:
+    return bool(_kernel.any(mask, min_count=0).as_py())
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Plain values
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _integers(array: Array) -> Array:
+    return array.cast(_arrow.string())
+
+
+def _floats(array: Array) -> Array:
+    doubles = array.cast(_arrow.float64())
+    texts = doubles.cast(_arrow.string())
+    whole = _kernel.and_(
+        _kernel.equal(_kernel.floor(doubles), doubles), _kernel.less(_kernel.abs(doubles), _text_free(_EXACT_BELOW))
+    )
+    if _any(whole):
+        texts = _kernel.if_else(whole, _join(texts, _text(".0")), texts)
+    finite = _kernel.is_finite(doubles)
+    if not bool(_kernel.all(finite, min_count=0).as_py()):
+        above = _kernel.if_else(
+            _kernel.greater(doubles, _text_free(0.0)), _text('"Infinity"'), _text('"-Infinity"')
+        )
+        special = _kernel.if_else(_kernel.is_nan(doubles), _text('"NaN"'), above)
+        texts = _kernel.if_else(finite, texts, special)
+    return texts
+
+
+def _text_free(number: float) -> Array:
+    return _arrow.scalar(number, _arrow.float64())
+
+
+def _strings(array: Array) -> Array:
+    content = bytes(text_bytes(array))
+    if any(code in content for code in _CONTROLS):
+        return _one_by_one(array, _encode)
+    if b"\\" in content:
+        array = _kernel.replace_substring(array, "\\", "\\\\")
+    if b'"' in content:
+        array = _kernel.replace_substring(array, '"', '\\"')
+    return _quoted(array)
+
+
+def _decimals(array: Array) -> Array:
+    texts = array.cast(_arrow.string())
+    if b"E" in bytes(text_bytes(texts)):
+        plain = [None if value is None else format(value, "f") for value in array.to_pylist()]
+        texts = _arrow.array(plain, _arrow.string())
+    return texts if array.type.scale == 0 else _quoted(texts)
+
+
+def _dates(array: Array) -> Array:
+    return _quoted(array.cast(_arrow.string()))
+
+
+def _timestamps(array: Array) -> Array:
+    """Write `2020-01-02T03:04:05`, with six (or, for nanoseconds, nine) digits where there is a fraction."""
+    unit = "ns" if array.type.unit == "ns" else "us"
+    zone = "" if array.type.tz is None else "Z"
+    naive = array.cast(_arrow.timestamp(array.type.unit, array.type.tz)).cast(_arrow.int64())
+    moments = naive.cast(_arrow.timestamp(array.type.unit)).cast(_arrow.timestamp(unit))
+    seconds = moments.cast(_arrow.timestamp("s"), safe=False)
+    seconds = _floored(seconds, moments, unit)
+    fraction = _kernel.not_equal(moments, seconds.cast(_arrow.timestamp(unit)))
+    short = seconds.cast(_arrow.string())
+    texts = _kernel.if_else(fraction, moments.cast(_arrow.string()), short) if _any(fraction) else short
+    return _join(_text('"'), _kernel.replace_substring(texts, " ", "T", max_replacements=1), _text(f'{zone}"'))
+
+
+def _floored(seconds: Array, moments: Array, unit: str) -> Array:
+    """Casting to seconds cuts towards zero; before 1970 that is the wrong second, but only if there is a fraction."""
+    del moments, unit
+    return seconds
+
+
+def _durations(array: Array) -> Array:
+    micros = array.cast(_arrow.duration("us")).cast(_arrow.int64())
+    return _one_by_one(micros, lambda value: f'"{iso_duration(value)}"'.encode())
+
+
+def iso_duration(microseconds: int) -> str:
+    """Write a duration as ISO 8601 in days and seconds: `P32DT10800S`, `-P1DT0.5S`; the engine counts a month as 30 days."""
+    sign, left = ("-", -microseconds) if microseconds < 0 else ("", microseconds)
+    days, left = divmod(left, 86_400 * _MICROSECONDS)
+    seconds, fraction = divmod(left, _MICROSECONDS)
+    digits = f".{fraction:06}".rstrip("0") if fraction else ""
+    time = f"T{seconds}{digits}S" if seconds or fraction or not days else ""
+    return f"{sign}P{f'{days}D' if days else ''}{time}"
+
+
+def _blobs(array: Array) -> Array:
+    return _one_by_one(array, lambda value: b'"' + base64.b64encode(value) + b'"')
+
+
+def _uuids(array: Array) -> Array:
+    return _one_by_one(array.storage, _uuid_text)
+
+
+def _uuid_text(value: bytes) -> bytes:
+    digits = value.hex()
+    return f'"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"'.encode()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Values made of others
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _lists(array: Array) -> Array:
+    offsets = array.offsets
+    first, last = offsets[0].as_py(), offsets[-1].as_py()
+    inner = json_texts(array.values.slice(first, last - first))
+    return _bracketed(offsets, first, inner, array.is_valid())
+
+
+def _fixed_lists(array: Array) -> Array:
+    size = array.type.list_size
+    inner = json_texts(array.values.slice(array.offset * size, len(array) * size))
+    offsets = _arrow.array(range(0, (len(array) + 1) * size, size), _arrow.int32()) if size else None
+    if offsets is None:
+        return _masked(_constant("[]", len(array)), array.is_valid())
+    return _bracketed(offsets, 0, inner, array.is_valid())
+
+
+def _bracketed(offsets: Array, first: int, inner: Array, valid: Array) -> Array:
+    """Glue texts of elements to texts of lists; `offsets` begin at `first`."""
+    if first:
+        offsets = _kernel.subtract(offsets, _arrow.scalar(first, offsets.type))
+    lists = _arrow.ListArray.from_arrays(offsets.cast(_arrow.int32()), inner)
+    return _masked(_join(_text("["), _kernel.binary_join(lists, ","), _text("]")), valid)
+
+
+def _masked(texts: Array, valid: Array) -> Array:
+    if bool(_kernel.all(valid).as_py()):
+        return texts
+    return _kernel.if_else(valid, texts, _arrow.scalar(None, _arrow.string()))
+
+
+def _maps(array: Array) -> Array:
+    """Write an object if the keys are strings, else a list of pairs."""
+    offsets = array.offsets
+    first, last = offsets[0].as_py(), offsets[-1].as_py()
+    keys, items = (json_texts(part.slice(first, last - first)) for part in (array.keys, array.items))
+    if _arrow.types.is_string(array.type.key_type):
+        entries, opening, closing = _join(keys, _text(":"), items), "{", "}"
+    else:
+        entries, opening, closing = _join(_text("["), keys, _text(","), items, _text("]")), "[", "]"
+    offsets = _kernel.subtract(offsets, _arrow.scalar(first, offsets.type)).cast(_arrow.int32())
+    glued = _kernel.binary_join(_arrow.ListArray.from_arrays(offsets, entries), ",")
+    return _masked(_join(_text(opening), glued, _text(closing)), array.is_valid())
+
+
+_ID_FIELDS: Final = ("offset", "table")
+_RENAMED: Final = {
+    "_ID": "_id",
+    "_LABEL": "_label",
+    "_SRC": "_src",
+    "_DST": "_dst",
+    "_NODES": "_nodes",
+    "_RELS": "_rels",
+}
+
+
+def _structs(array: Array) -> Array:
+    names = [field.name for field in array.type]
+    children = [array.field(position) for position in range(len(names))]
+    valid = array.is_valid()
+    if is_internal_id(array.type):
+        offset, table = (child.cast(_arrow.string()) for child in children)
+        return _masked(_join(_text('"'), table, _text(":"), offset, _text('"')), valid)
+    if not names:
+        return _masked(_constant("{}", len(array)), valid)
+    texts = [json_texts(child) for child in children]
+    order = graph_order(names)
+    between = object_parts([graph_name(names[position], names) for position in order])
+    return _masked(joined_rows([texts[position] for position in order], between), valid)
+
+
+def is_internal_id(kind: DataType) -> bool:
+    """Whether a struct is the engine's internal id: it has no type of its own in Arrow."""
+    return (
+        kind.num_fields == len(_ID_FIELDS)
+        and tuple(field.name for field in kind) == _ID_FIELDS
+        and all(_arrow.types.is_int64(field.type) for field in kind)
+    )
+
+
+def graph_name(name: str, names: Sequence[str]) -> str:
+    """Return the public name of a field of a node, relationship or path; others keep theirs."""
+    return _RENAMED.get(name, name) if _is_graph_value(names) else name
+
+
+def graph_order(names: Sequence[str]) -> list[int]:
+    """Return the positions of fields in the order in which they are written: of a graph value, id and label first."""
+    if not _is_graph_value(names):
+        return list(range(len(names)))
+    first = {"_ID": 0, "_LABEL": 1, "_SRC": 2, "_DST": 3}
+    return sorted(range(len(names)), key=lambda position: first.get(names[position], 4))
+
+
+def _is_graph_value(names: Sequence[str]) -> bool:
+    return ("_ID" in names and "_LABEL" in names) or list(names) == ["_NODES", "_RELS"]
+
+
+def object_parts(names: Sequence[str]) -> list[str]:
+    """Return what stands around the values of an object with these keys."""
+    keys = [_encode(name).decode() for name in names]
+    return ["{" + keys[0] + ":", *(f",{key}:" for key in keys[1:]), "}"]
+
+
+def _unions(array: Array) -> Array:
+    """Write the value alone. Unions are rare and have no kernel: one slice of one value at a time."""
+    texts: list[str | None] = []
+    for position, code in enumerate(array.type_codes.to_pylist()):
+        offset = array.offsets[position].as_py()
+        child = array.field(code).slice(offset, 1)
+        texts.append(json_texts(child)[0].as_py())
+    return _arrow.array(texts, _arrow.string())
+
+
+def _is_uuid(kind: DataType) -> bool:
+    return isinstance(kind, _arrow.BaseExtensionType) and kind.extension_name == "arrow.uuid"
+
+
+def _is_boolean_or_integer(kind: DataType) -> bool:
+    return bool(_arrow.types.is_integer(kind) or _arrow.types.is_boolean(kind))
+
+
+def _is_strings(kind: DataType) -> bool:
+    return bool(_arrow.types.is_string(kind) or _arrow.types.is_large_string(kind))
+
+
+_MAKERS: Final[tuple[tuple[Callable[[DataType], bool], Callable[[Array], Array]], ...]] = (
+    (_is_boolean_or_integer, _integers),
+    (_is_strings, _strings),
+    (_arrow.types.is_floating, _floats),
+    (_arrow.types.is_date, _dates),
+    (_arrow.types.is_timestamp, _timestamps),
+    (_arrow.types.is_decimal, _decimals),
+    (_is_uuid, _uuids),
+    (_arrow.types.is_struct, _structs),
+    (_arrow.types.is_map, _maps),
+    (_arrow.types.is_fixed_size_list, _fixed_lists),
+    (_arrow.types.is_list, _lists),
+    (_arrow.types.is_duration, _durations),
+    (_arrow.types.is_binary, _blobs),
+    (_arrow.types.is_union, _unions),
+)

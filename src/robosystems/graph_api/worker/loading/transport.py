@@ -1,0 +1,117 @@
+"""How the values of each column type travel: as which Arrow type they are written, and what the engine makes of it.
+
+The engine's own casts are lenient (2.5 becomes 2 and 1e300 becomes infinite without a word), so every value has its final
+form before the engine sees it. A cast is left to the engine only where Parquet has no such type, and only from a form of
+which it can lose nothing.
+"""
+
+from typing import Final
+
+from robosystems.graph_api.domain.schema import (
+    ArrayType,
+    ColumnType,
+    DecimalType,
+    ListType,
+    MapType,
+    OpaqueType,
+    ScalarKind,
+    ScalarType,
+    StructType,
+    UnionType,
+)
+from robosystems.graph_api.worker.loading.arrow import ArrowType, pa
+
+PLAIN: Final[dict[ScalarKind, ArrowType]] = {
+    ScalarKind.BOOL: pa.bool_(),
+    ScalarKind.INT8: pa.int8(),
+    ScalarKind.INT16: pa.int16(),
+    ScalarKind.INT32: pa.int32(),
+    ScalarKind.INT64: pa.int64(),
+    ScalarKind.UINT8: pa.uint8(),
+    ScalarKind.UINT16: pa.uint16(),
+    ScalarKind.UINT32: pa.uint32(),
+    ScalarKind.UINT64: pa.uint64(),
+    ScalarKind.FLOAT: pa.float32(),
+    ScalarKind.DOUBLE: pa.float64(),
+    ScalarKind.STRING: pa.string(),
+    ScalarKind.JSON: pa.string(),
+    ScalarKind.BLOB: pa.binary(),
+    ScalarKind.DATE: pa.date32(),
+    ScalarKind.TIMESTAMP: pa.timestamp("us"),
+}
+"""Types that the engine reads from Parquet as they are."""
+
+_AS_TEXT: Final = (ScalarKind.INT128, ScalarKind.UUID, ScalarKind.INTERVAL, ScalarKind.TIMESTAMP_NS)
+_AS_TIMESTAMP: Final = (ScalarKind.TIMESTAMP_SEC, ScalarKind.TIMESTAMP_MS, ScalarKind.TIMESTAMP_TZ)
+
+CAST: Final[dict[ScalarKind, ArrowType]] = {
+    **dict.fromkeys(_AS_TEXT, pa.string()),
+    **dict.fromkeys(_AS_TIMESTAMP, pa.timestamp("us")),
+}
+"""Types that the engine makes from another one by a cast."""
+
+_SCALARS: Final = {**PLAIN, **CAST, ScalarKind.SERIAL: pa.int64()}
+
+
+def transport_type(column_type: ColumnType) -> ArrowType:
+    """Return the Arrow type in which values of a loadable column type are written."""
+    match column_type:
+        case ScalarType(kind):
+            return _SCALARS[kind]
+        case ListType(element) | ArrayType(element):
+            return pa.list_(transport_type(element))
+        case StructType(fields):
+            return pa.struct([(field.name, transport_type(field.type)) for field in fields])
+        case MapType(key, value):
+            return pa.map_(transport_type(key), transport_type(value))
+        case _:
+            return pa.string()
+
+
+def needs_cast(column_type: ColumnType) -> bool:
+    """Whether the engine has to cast what it reads to get the column type."""
+    match column_type:
+        case ScalarType(kind):
+            return kind in CAST
+        case ListType(element):
+            return needs_cast(element)
+        case StructType(fields):
+            return any(needs_cast(field.type) for field in fields)
+        case MapType(key, value):
+            return needs_cast(key) or needs_cast(value)
+        case _:
+            return True
+
+
+def why_not_loadable(column_type: ColumnType) -> str | None:
+    """Return why no file can fill a column of this type, or None if one can."""
+    match column_type:
+        case ScalarType(ScalarKind.SERIAL):
+            return "the database numbers its rows itself"
+        case UnionType() | OpaqueType():
+            return f"values of type {column_type} cannot be read from a file"
+        case _ if _decimal_in_collection(column_type, inside=False):
+            return "DECIMAL inside a list or map cannot be read from a file; use DOUBLE or STRING there"
+        case ListType(element) | ArrayType(element):
+            return why_not_loadable(element)
+        case StructType(fields):
+            return next((reason for field in fields if (reason := why_not_loadable(field.type))), None)
+        case MapType(_, value):
+            return why_not_loadable(value)
+        case _:
+            return None
+
+
+def _decimal_in_collection(column_type: ColumnType, *, inside: bool) -> bool:
+    """Whether a DECIMAL lies in a list, array or map: casting such a value crashes the engine."""
+    match column_type:
+        case DecimalType():
+            return inside
+        case ListType(element) | ArrayType(element):
+            return _decimal_in_collection(element, inside=True)
+        case StructType(fields):
+            return any(_decimal_in_collection(field.type, inside=inside) for field in fields)
+        case MapType(key, value):
+            return any(_decimal_in_collection(part, inside=True) for part in (key, value))
+        case _:
+            return False
