@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Final
 
 from robosystems.graph_api.backends.base import GraphBackend
-from robosystems.graph_api.backends.lbug.backend import LbugBackend
+from robosystems.graph_api.backends.lbug.backend import LadybugBackend
 from robosystems.graph_api.backends.lbug.options import LbugBackendConfig
 from robosystems.graph_api.config import Settings
 from robosystems.graph_api.core.database_manager import DatabaseManager
@@ -69,7 +69,7 @@ def _backend(settings: Settings, metrics: Metrics) -> GraphBackend:
     """Return the backend that GRAPH_BACKEND_TYPE names."""
     match settings.graph_backend_type:
         case "ladybug":
-            return LbugBackend(_lbug_config(settings), metrics.events)
+            return LadybugBackend(_lbug_config(settings), metrics.events)
 
 
 def _lbug_config(settings: Settings) -> LbugBackendConfig:

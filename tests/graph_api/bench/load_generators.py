@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.graph_api.bench.node import KEY, Node
+from tests.graph_api.bench.node import Node
 
 _WRK_SCRIPT = """
 local databases = { %(databases)s }
@@ -49,7 +49,7 @@ def requests_per_second(
     body = json.dumps({"cypher": cypher, "parameters": {"id": 0}}).replace('"id": 0', '"id": %d')
     script = folder / "request.lua"
     names = ", ".join(f'"{name}"' for name in databases)
-    script.write_text(_WRK_SCRIPT % {"databases": names, "body": body, "keys": keys, "key": KEY})
+    script.write_text(_WRK_SCRIPT % {"databases": names, "body": body, "keys": keys, "key": node.key})
     command = [require("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), node.url]
     output = subprocess.run(command, capture_output=True, text=True, check=True)
     if output.stderr or "Non-2xx" in output.stdout or "Socket errors" in output.stdout:
@@ -64,7 +64,7 @@ def paced_latencies(node: Node, graph_id: str, cypher: str, *, rate: int, second
     workers = 9
     body = json.dumps({"cypher": cypher, "parameters": {"id": 123}})
     options = ["-z", f"{seconds}s", "-c", str(workers), "-q", str(rate // workers), "-m", "POST", "-d", body]
-    headers = ["-T", "application/json", "-H", f"X-Graph-API-Key: {KEY}", "-o", "csv"]
+    headers = ["-T", "application/json", "-H", f"X-Graph-API-Key: {node.key}", "-o", "csv"]
     url = f"{node.url}/databases/{graph_id}/query"
     output = subprocess.run([require("hey"), *options, *headers, url], capture_output=True, text=True, check=True)
     lines = [line.split(",") for line in output.stdout.splitlines()[1:]]
@@ -75,7 +75,7 @@ def paced_latencies(node: Node, graph_id: str, cypher: str, *, rate: int, second
 
 def start_stream(node: Node, graph_id: str, cypher: str, *, ndjson: bool = True) -> subprocess.Popen[bytes]:
     """Start curl on one query, its answer thrown away."""
-    headers = ["-H", f"X-Graph-API-Key: {KEY}", "-H", "Content-Type: application/json"]
+    headers = ["-H", f"X-Graph-API-Key: {node.key}", "-H", "Content-Type: application/json"]
     if ndjson:
         headers += ["-H", "Accept: application/x-ndjson"]
     body = json.dumps({"cypher": cypher, "timeout": 300})

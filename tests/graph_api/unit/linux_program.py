@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 
 from robosystems.graph_api.concurrency import linux
 from robosystems.graph_api.worker.sandbox import privileges
@@ -54,11 +55,16 @@ def scenario_subreaper() -> dict[str, object]:
 def scenario_parent_death() -> dict[str, object]:
     """End a parent and see its child get the signal; ask for a parent that is gone already."""
     reader, writer = os.pipe()
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        os.write(writer, b"signalled")
+        os._exit(0)
+
     middle = os.fork()
     if middle == 0:
         parent = os.getpid()
         if os.fork() == 0:
-            signal.signal(signal.SIGUSR1, lambda *_: (os.write(writer, b"signalled"), os._exit(0)))
+            signal.signal(signal.SIGUSR1, tell)
             linux.set_parent_death_signal(signal.SIGUSR1, parent)
             os.write(writer, b"ready ")
             time.sleep(_WAIT)

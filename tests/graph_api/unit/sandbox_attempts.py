@@ -83,6 +83,7 @@ def refused_files(own: Path) -> dict[str, Attempt]:
         "read own status": Path("/proc/self/status").read_bytes,
         "read parent's control group": Path(f"/proc/{os.getppid()}/cgroup").read_bytes,
         "list processes": lambda: list(Path("/proc").iterdir()),
+        "list control groups": lambda: list(Path("/sys/fs/cgroup").iterdir()),
         "list own descriptors": lambda: list(Path("/proc/self/fd").iterdir()),
         "list /": lambda: list(Path("/").iterdir()),
         "list the databases": lambda: list(own.parent.iterdir()),

@@ -34,6 +34,7 @@ from robosystems.graph_api.domain.schema import (
     check_schema,
     parse_schema_document,
     parse_type,
+    restore_schema_document,
 )
 
 ROOT = Path(__file__).parents[3]
@@ -126,6 +127,7 @@ def test_the_document_of_any_schema_declares_the_same_schema(schema: GraphSchema
     check_schema(schema)
     document = json.loads(json.dumps(schema.to_document({table.name: 3 for table in schema.tables})))
     assert parse_schema_document(document) == schema
+    assert restore_schema_document(document) == schema
 
 
 _json = st.recursive(
@@ -141,11 +143,12 @@ _json = st.recursive(
 @given(_json | _json.map(lambda value: {"tables": [value]}))
 def test_any_json_is_a_schema_or_a_schema_error(value: object) -> None:
     """Nothing that a client can send raises anything else."""
-    try:
-        place: object = parse_schema_document(value) and "schema"
-    except InvalidSchemaError as error:
-        place = error.context["path"]
-    assert isinstance(place, str)
+    for parse in (parse_schema_document, restore_schema_document):
+        try:
+            place: object = parse(value) and "schema"
+        except InvalidSchemaError as error:
+            place = error.context["path"]
+        assert isinstance(place, str)
 
 
 # --- examples ---------------------------------------------------------------------------------------------------------
@@ -340,6 +343,7 @@ def test_what_only_foreign_ddl_can_declare_is_shown_but_not_declared() -> None:
         check_schema(schema)
     with pytest.raises(InvalidSchemaError, match=r"tables\[0\]\.columns\[1\]\.type"):
         parse_schema_document(document)
+    assert restore_schema_document(document) == schema
 
 
 def test_what_the_engine_cannot_tell_is_taken_from_what_was_declared() -> None:

@@ -37,6 +37,7 @@ from robosystems.graph_api.domain.schema import (
     TableKind,
     parse_schema_document,
     parse_type,
+    restore_schema_document,
 )
 from robosystems.graph_api.schemas import builtin_schema
 
@@ -100,7 +101,9 @@ def one_table(*columns: Column) -> GraphSchema:
     ("schema_type", "repository_name"),
     [(SchemaType.ENTITY, None), (SchemaType.SHARED, None), (SchemaType.SHARED, "sec"), (SchemaType.CUSTOM, None)],
 )
-def test_a_builtin_schema_is_created_and_read_back(run: Run, schema_type: SchemaType, repository_name: str | None) -> None:
+def test_a_builtin_schema_is_created_and_read_back(
+    run: Run, schema_type: SchemaType, repository_name: str | None
+) -> None:
     """The catalog tells the same tables; with the declared document the schema is complete again."""
     schema = builtin_schema(schema_type, repository_name)
     create(run, schema)
@@ -166,7 +169,9 @@ def test_values_of_nested_types_can_be_stored_and_read(run: Run, spelling: str, 
     assert run("MATCH (t:T) RETURN t.value") == [[given]]
 
 
-@pytest.mark.parametrize("spelling", ["SERIAL", "INT64", "UUID", "DATE", "TIMESTAMP_TZ", "DECIMAL(10, 2)", "BLOB", "DOUBLE"])
+@pytest.mark.parametrize(
+    "spelling", ["SERIAL", "INT64", "UUID", "DATE", "TIMESTAMP_TZ", "DECIMAL(10, 2)", "BLOB", "DOUBLE"]
+)
 def test_every_scalar_that_may_be_a_key_is_one(run: Run, spelling: str) -> None:
     """The engine makes an index of it and reports it as the key."""
     schema = GraphSchema((NodeTable("K", (Column("before", STRING), Column("key", parse_type(spelling))), "key"),))
@@ -184,7 +189,7 @@ def test_a_serial_key_counts_up(run: Run) -> None:
 @pytest.mark.parametrize(
     ("spelling", "default"),
     [
-        ("STRING", "it's \\ \"quoted\"\n\t`x` é 😀 // /* */ $p"),
+        ("STRING", 'it\'s \\ "quoted"\n\t`x` é 😀 // /* */ $p'),
         ("STRING", ""),
         ("STRING", "\\n \\u0041 \\x41"),
         ("STRING", "null"),
@@ -293,42 +298,57 @@ def test_a_relationship_table_may_connect_several_pairs(run: Run) -> None:
 )
 def test_the_engine_enforces_the_multiplicity(run: Run, multiplicity: Multiplicity | None, refused: list[str]) -> None:
     """`many_to_one` bounds what leaves a start node, `one_to_many` what reaches an end node."""
-    create(run, one_table().extended_by(GraphSchema((), (RelationshipTable("R", (Endpoint("T", "T"),), (), multiplicity),))))
+    create(
+        run,
+        one_table().extended_by(GraphSchema((), (RelationshipTable("R", (Endpoint("T", "T"),), (), multiplicity),))),
+    )
     run("UNWIND range(1, 6) AS i CREATE (:T {identifier: cast(i AS STRING)})")
     pairs = {"first": ("1", "2"), "fan out": ("1", "3"), "fan in": ("4", "2")}
-    wrong: list[str] = []
+    wrong: dict[str, str] = {}
     for name, (source, target) in pairs.items():
         try:
             run(f"MATCH (a:T {{identifier: '{source}'}}), (b:T {{identifier: '{target}'}}) CREATE (a)-[:R]->(b)")
         except RuntimeError as error:
-            assert "multiplicity" in str(error)
-            wrong.append(name)
-    assert wrong == refused
+            wrong[name] = str(error)
+    assert list(wrong) == refused
+    assert all("multiplicity" in message for message in wrong.values())
 
 
-def test_an_illegal_schema_is_not_compiled() -> None:
-    """Names are checked before any statement is made of them."""
-    with pytest.raises(InvalidSchemaError):
-        compile_ddl(one_table(Column("x STRING); DROP TABLE T; //", STRING)))
-    with pytest.raises(InvalidSchemaError):
-        compile_ddl(one_table(Column("x", OpaqueType("INT64, y INT64"))))
-    with pytest.raises(InvalidSchemaError):
-        compile_ddl(one_table(Column("x", ScalarType(ScalarKind.INT64), default=OpaqueDefault("1), (2"))))
+@pytest.mark.parametrize("name", ["x STRING); DROP TABLE T; //", "x` INT64, `y", "a b", "é", "x'", "{name}", "--"])
+def test_a_name_is_never_more_than_a_name(run: Run, name: str) -> None:
+    """Names that slipped past the checks are quoted: they are created as they are."""
+    schema = one_table(Column(name, STRING))
+    create(run, schema)
+    assert introspect(run) == schema
 
 
-def test_an_addition_is_compiled_against_the_tables_that_exist(run: Run) -> None:
-    """New relationship tables may connect old node tables."""
+@pytest.mark.parametrize(
+    "column",
+    [
+        Column("x", OpaqueType("INT64, y INT64")),
+        Column("x", ScalarType(ScalarKind.INT64), default=OpaqueDefault("1), (2")),
+    ],
+    ids=["type", "default"],
+)
+def test_what_is_opaque_is_not_compiled(column: Column) -> None:
+    """Text of the engine never becomes part of a statement."""
+    with pytest.raises(InvalidSchemaError, match="cannot be declared"):
+        compile_ddl(one_table(column))
+
+
+def test_an_addition_may_connect_tables_that_exist(run: Run) -> None:
+    """New relationship tables can use old node tables."""
     create(run, one_table())
     addition = GraphSchema((), (RelationshipTable("R", (Endpoint("T", "T"),)),))
-    for statement in compile_ddl(addition, existing=introspect(run)):
-        run(statement)
+    create(run, addition)
     assert introspect(run) == one_table().extended_by(addition)
 
 
 def test_tables_of_foreign_ddl_are_described(run: Run) -> None:
     """Names, types and defaults that no document can declare don't break the description of a graph."""
-    run("CREATE NODE TABLE `odd table`(`a b` STRING, é STRING, x INT64 DEFAULT 1 + 2, y INT64 DEFAULT 1.7, PRIMARY KEY(`a b`))")
-    run("CREATE NODE TABLE T(k STRING, v UINT128, w STRUCT(é INT64), z DATE DEFAULT to_date(3), PRIMARY KEY(k))")
+    columns = "`a b` STRING, é STRING, x INT64 DEFAULT 1 + 2, y INT64 DEFAULT 1.7"
+    run("CREATE NODE TABLE `odd table`(" + columns + ", PRIMARY KEY(`a b`))")
+    run("CREATE NODE TABLE T(k STRING, v UINT128, w STRUCT(é INT64), z STRING DEFAULT lower('A'), PRIMARY KEY(k))")
     run("CREATE REL TABLE R(FROM `odd table` TO T MANY_ONE, FROM T TO T, v INTERNAL_ID)")
     odd, plain = introspect(run).nodes
     assert (odd.name, odd.primary_key) == ("odd table", "a b")
@@ -337,6 +357,7 @@ def test_tables_of_foreign_ddl_are_described(run: Run) -> None:
     assert plain.columns[2].type == OpaqueType("STRUCT(é INT64)")
     assert isinstance(plain.columns[3].default, OpaqueDefault)
     assert introspect(run).relationships[0].columns[0].type == OpaqueType("INTERNAL_ID")
+    assert restore_schema_document(introspect(run).to_document()) == introspect(run)
 
 
 def test_the_catalog_is_read_in_the_order_of_creation(run: Run) -> None:
@@ -349,13 +370,14 @@ def test_the_catalog_is_read_in_the_order_of_creation(run: Run) -> None:
 @pytest.mark.parametrize("name", sorted(RESERVED_COLUMNS))
 def test_reserved_columns_are_unusable_in_the_engine(run: Run, name: str) -> None:
     """Each reserved name is refused by the engine, or a value written to it does not come back."""
+    refusal = ""
     try:
         run("CREATE NODE TABLE T(identifier STRING, `" + name + "` INT64, PRIMARY KEY(identifier))")
-    except RuntimeError as error:
-        assert "reserved" in str(error)
-    else:
         run("CREATE (:T {identifier: '1', `" + name + "`: 77})")
         assert run("MATCH (t:T) RETURN t.`" + name + "`") != [[77]]
+    except RuntimeError as error:
+        refusal = str(error)
+    assert "reserved" in refusal or name == "rowid"
 
 
 @pytest.mark.parametrize("aggregate", ["sum", "avg", "min", "max", "count"])

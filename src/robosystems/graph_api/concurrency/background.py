@@ -1,4 +1,4 @@
-"""Work that nobody awaits: the one place that starts tasks."""
+"""Work that nobody awaits, or that goes on when nobody awaits it any more: the one place that starts tasks."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 
 class BackgroundTasks:
-    """Keeps started tasks alive, logs those that fail, and ends them all together.
+    """Keeps started tasks alive, logs failures that nobody sees, and ends all tasks together.
 
     Belongs to one event loop. A failure of one task affects no other.
     """
@@ -20,20 +20,29 @@ class BackgroundTasks:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, _T], name: str) -> asyncio.Task[_T]:
-        """Run a coroutine as a task; the name shows in logs. The task may be awaited, but need not be."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        """Run a coroutine as a task whose failure is logged. The name shows in logs."""
+        task = self._start(work, name)
+        task.add_done_callback(_log_failure)
         return task
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _LOG.error("background task %s failed", task.get_name(), exc_info=error)
+    async def finish(self, work: Coroutine[Any, Any, _T], name: str) -> _T:
+        """Run a coroutine to its end and return its result, even if the caller is cancelled meanwhile."""
+        task = self._start(work, name)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_log_failure)
+            raise
+
+    def _start(self, work: Coroutine[Any, Any, _T], name: str) -> asyncio.Task[_T]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def drain(self, timeout_s: float) -> int:
         """Wait for all tasks, then cancel those that are left and wait for them. Return how many were cancelled."""
-        tasks = {task for task in self._tasks if task is not asyncio.current_task()}
+        tasks = self._tasks - {asyncio.current_task()}
         if not tasks:
             return 0
         _, left = await asyncio.wait(tasks, timeout=timeout_s)
@@ -42,3 +51,8 @@ class BackgroundTasks:
         if left:
             await asyncio.wait(left)
         return len(left)
+
+
+def _log_failure(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _LOG.error("background task %s failed", task.get_name(), exc_info=error)

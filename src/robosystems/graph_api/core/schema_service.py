@@ -4,7 +4,7 @@ from robosystems.graph_api.backends.base import GraphBackend
 from robosystems.graph_api.core.database_manager import admit_ddl
 from robosystems.graph_api.domain.errors import InvalidRequestError
 from robosystems.graph_api.domain.ids import GraphId
-from robosystems.graph_api.domain.schema import parse_schema_document
+from robosystems.graph_api.domain.schema import parse_schema_document, restore_schema_document
 
 
 class SchemaService:
@@ -29,6 +29,6 @@ class SchemaService:
         if ddl is not None:
             await self._backend.apply_ddl(graph_id, None, admit_ddl(ddl))
         else:
-            existing = parse_schema_document(await self._backend.schema(graph_id))
+            existing = restore_schema_document(await self._backend.schema(graph_id))
             await self._backend.apply_ddl(graph_id, parse_schema_document(document, existing=existing), ())
         return await self._backend.schema(graph_id)

@@ -47,6 +47,7 @@ STATUS_BY_ERROR: Final[Mapping[type[GraphApiError], int]] = {
     errors.DatabaseBrokenError: 503,
     errors.DatabaseLockedError: 503,
     errors.QueryMemoryExceededError: 503,
+    errors.SandboxUnavailableError: 503,
     errors.StorageVersionError: 503,
     errors.ShuttingDownError: 503,
     errors.QueryTimeoutError: 504,

@@ -1,35 +1,25 @@
 """Arrow columns to JSON texts, whole columns at a time.
 
-`json_texts` turns an array of any type into an array of strings, each the JSON text of one value; `joined_rows` glues the
-columns to rows. All of it runs in Arrow's kernels without the interpreter lock, except for the rare types that have no
-kernel (UUID, BLOB, INTERVAL, UNION, strings with control characters).
+`json_texts` turns an array of any type into an array of strings, each the JSON text of one value; `joined_rows` glues
+the columns to rows. All of it runs in Arrow's kernels without the interpreter lock, except for the rare types that have
+no kernel (UUID, BLOB, INTERVAL, UNION, strings with control characters).
 
 How values look is documented in docs/results.md; `worker.rows` makes the same texts value by value for small results.
 """
 
 import base64
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
 
-Array: TypeAlias = Any
-"""`pyarrow.Array`; pyarrow has no type information."""
+from robosystems.graph_api.worker.arrow import Array, DataType, arrow, kernels
 
-DataType: TypeAlias = Any
-"""`pyarrow.DataType`."""
-
-_arrow: Final[Any] = pa
-_kernel: Final[Any] = pc
-
-_EXACT_BELOW: Final = 1e15
-"""From here on Arrow writes a float with an exponent, which marks it as a float in JSON; below it may look like an integer."""
+_PLAIN_BELOW: Final = 1e10
+"""From here on Arrow writes whole floats with an exponent, which makes them floats in JSON; below, like integers."""
 
 _CONTROLS: Final = tuple(bytes((code,)) for code in range(0x20))
 _MICROSECONDS: Final = 1_000_000
-_NANOSECONDS: Final = 1_000_000_000
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -64,7 +54,7 @@ def text_bytes(strings: Array) -> memoryview:
     _, offsets, data = strings.buffers()
     if data is None:
         return memoryview(b"")
-    width = 8 if _arrow.types.is_large_string(strings.type) else 4
+    width = 8 if arrow.types.is_large_string(strings.type) else 4
     positions = memoryview(offsets).cast("q" if width == 8 else "i")  # noqa: PLR2004 (bytes of an offset)
     return memoryview(data)[positions[strings.offset] : positions[strings.offset + len(strings)]]
 
@@ -75,24 +65,28 @@ def text_bytes(strings: Array) -> memoryview:
 
 
 def _text(text: str) -> Array:
-    return _arrow.scalar(text, _arrow.string())
+    return arrow.scalar(text, arrow.string())
 
 
 def _join(*parts: Array) -> Array:
-    return _kernel.binary_join_element_wise(*parts, _text(""))
+    return kernels.binary_join_element_wise(*parts, _text(""))
+
+
+def _number(number: float) -> Array:
+    return arrow.scalar(number, arrow.float64())
 
 
 def _constant(text: str, count: int) -> Array:
-    return _arrow.repeat(_text(text), count)
+    return arrow.repeat(_text(text), count)
 
 
 def _without_nulls(texts: Array) -> Array:
-    return _kernel.fill_null(texts, "null") if texts.null_count else texts
+    return kernels.fill_null(texts, "null") if texts.null_count else texts
 
 
 def _one_by_one(array: Array, text: Callable[[Any], bytes]) -> Array:
     """Make each text in Python: for types without a kernel."""
-    return _arrow.array([None if value is None else text(value).decode() for value in array.to_pylist()], _arrow.string())
+    return arrow.array([None if value is None else text(value).decode() for value in array.to_pylist()], arrow.string())
 
 
 def _quoted(texts: Array) -> Array:
@@ -100,7 +94,7 @@ def _quoted(texts: Array) -> Array:
 
 
 def _any(mask: Array) -> bool:
-    return bool(_kernel.any(mask, min_count=0).as_py())
+    return bool(kernels.any(mask, min_count=0).as_py())
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -109,29 +103,23 @@ def _any(mask: Array) -> bool:
 
 
 def _integers(array: Array) -> Array:
-    return array.cast(_arrow.string())
+    return array.cast(arrow.string())
 
 
 def _floats(array: Array) -> Array:
-    doubles = array.cast(_arrow.float64())
-    texts = doubles.cast(_arrow.string())
-    whole = _kernel.and_(
-        _kernel.equal(_kernel.floor(doubles), doubles), _kernel.less(_kernel.abs(doubles), _text_free(_EXACT_BELOW))
+    doubles = array.cast(arrow.float64())
+    texts = doubles.cast(arrow.string())
+    whole = kernels.and_(
+        kernels.equal(kernels.floor(doubles), doubles), kernels.less(kernels.abs(doubles), _number(_PLAIN_BELOW))
     )
     if _any(whole):
-        texts = _kernel.if_else(whole, _join(texts, _text(".0")), texts)
-    finite = _kernel.is_finite(doubles)
-    if not bool(_kernel.all(finite, min_count=0).as_py()):
-        above = _kernel.if_else(
-            _kernel.greater(doubles, _text_free(0.0)), _text('"Infinity"'), _text('"-Infinity"')
-        )
-        special = _kernel.if_else(_kernel.is_nan(doubles), _text('"NaN"'), above)
-        texts = _kernel.if_else(finite, texts, special)
+        texts = kernels.if_else(whole, _join(texts, _text(".0")), texts)
+    finite = kernels.is_finite(doubles)
+    if not bool(kernels.all(finite, min_count=0).as_py()):
+        above = kernels.if_else(kernels.greater(doubles, _number(0.0)), _text('"Infinity"'), _text('"-Infinity"'))
+        special = kernels.if_else(kernels.is_nan(doubles), _text('"NaN"'), above)
+        texts = kernels.if_else(finite, texts, special)
     return texts
-
-
-def _text_free(number: float) -> Array:
-    return _arrow.scalar(number, _arrow.float64())
 
 
 def _strings(array: Array) -> Array:
@@ -139,51 +127,44 @@ def _strings(array: Array) -> Array:
     if any(code in content for code in _CONTROLS):
         return _one_by_one(array, _encode)
     if b"\\" in content:
-        array = _kernel.replace_substring(array, "\\", "\\\\")
+        array = kernels.replace_substring(array, "\\", "\\\\")
     if b'"' in content:
-        array = _kernel.replace_substring(array, '"', '\\"')
+        array = kernels.replace_substring(array, '"', '\\"')
     return _quoted(array)
 
 
 def _decimals(array: Array) -> Array:
-    texts = array.cast(_arrow.string())
+    texts = array.cast(arrow.string())
     if b"E" in bytes(text_bytes(texts)):
         plain = [None if value is None else format(value, "f") for value in array.to_pylist()]
-        texts = _arrow.array(plain, _arrow.string())
+        texts = arrow.array(plain, arrow.string())
     return texts if array.type.scale == 0 else _quoted(texts)
 
 
 def _dates(array: Array) -> Array:
-    return _quoted(array.cast(_arrow.string()))
+    return _quoted(array.cast(arrow.string()))
 
 
 def _timestamps(array: Array) -> Array:
     """Write `2020-01-02T03:04:05`, with six (or, for nanoseconds, nine) digits where there is a fraction."""
     unit = "ns" if array.type.unit == "ns" else "us"
     zone = "" if array.type.tz is None else "Z"
-    naive = array.cast(_arrow.timestamp(array.type.unit, array.type.tz)).cast(_arrow.int64())
-    moments = naive.cast(_arrow.timestamp(array.type.unit)).cast(_arrow.timestamp(unit))
-    seconds = moments.cast(_arrow.timestamp("s"), safe=False)
-    seconds = _floored(seconds, moments, unit)
-    fraction = _kernel.not_equal(moments, seconds.cast(_arrow.timestamp(unit)))
-    short = seconds.cast(_arrow.string())
-    texts = _kernel.if_else(fraction, moments.cast(_arrow.string()), short) if _any(fraction) else short
-    return _join(_text('"'), _kernel.replace_substring(texts, " ", "T", max_replacements=1), _text(f'{zone}"'))
-
-
-def _floored(seconds: Array, moments: Array, unit: str) -> Array:
-    """Casting to seconds cuts towards zero; before 1970 that is the wrong second, but only if there is a fraction."""
-    del moments, unit
-    return seconds
+    # Through integers: a cast that knows the zone would read the time zone database.
+    moments = array.cast(arrow.int64()).cast(arrow.timestamp(array.type.unit)).cast(arrow.timestamp(unit))
+    seconds = moments.cast(arrow.timestamp("s"), safe=False)
+    fraction = kernels.not_equal(moments, seconds.cast(arrow.timestamp(unit)))
+    short = seconds.cast(arrow.string())
+    texts = kernels.if_else(fraction, moments.cast(arrow.string()), short) if _any(fraction) else short
+    return _join(_text('"'), kernels.replace_substring(texts, " ", "T", max_replacements=1), _text(f'{zone}"'))
 
 
 def _durations(array: Array) -> Array:
-    micros = array.cast(_arrow.duration("us")).cast(_arrow.int64())
+    micros = array.cast(arrow.duration("us")).cast(arrow.int64())
     return _one_by_one(micros, lambda value: f'"{iso_duration(value)}"'.encode())
 
 
 def iso_duration(microseconds: int) -> str:
-    """Write a duration as ISO 8601 in days and seconds: `P32DT10800S`, `-P1DT0.5S`; the engine counts a month as 30 days."""
+    """Write a duration as ISO 8601 in days and seconds: `P32DT10800S`, `-P1DT0.5S`; a month has 30 days."""
     sign, left = ("-", -microseconds) if microseconds < 0 else ("", microseconds)
     days, left = divmod(left, 86_400 * _MICROSECONDS)
     seconds, fraction = divmod(left, _MICROSECONDS)
@@ -220,7 +201,7 @@ def _lists(array: Array) -> Array:
 def _fixed_lists(array: Array) -> Array:
     size = array.type.list_size
     inner = json_texts(array.values.slice(array.offset * size, len(array) * size))
-    offsets = _arrow.array(range(0, (len(array) + 1) * size, size), _arrow.int32()) if size else None
+    offsets = arrow.array(range(0, (len(array) + 1) * size, size), arrow.int32()) if size else None
     if offsets is None:
         return _masked(_constant("[]", len(array)), array.is_valid())
     return _bracketed(offsets, 0, inner, array.is_valid())
@@ -229,15 +210,15 @@ def _fixed_lists(array: Array) -> Array:
 def _bracketed(offsets: Array, first: int, inner: Array, valid: Array) -> Array:
     """Glue texts of elements to texts of lists; `offsets` begin at `first`."""
     if first:
-        offsets = _kernel.subtract(offsets, _arrow.scalar(first, offsets.type))
-    lists = _arrow.ListArray.from_arrays(offsets.cast(_arrow.int32()), inner)
-    return _masked(_join(_text("["), _kernel.binary_join(lists, ","), _text("]")), valid)
+        offsets = kernels.subtract(offsets, arrow.scalar(first, offsets.type))
+    lists = arrow.ListArray.from_arrays(offsets.cast(arrow.int32()), inner)
+    return _masked(_join(_text("["), kernels.binary_join(lists, ","), _text("]")), valid)
 
 
 def _masked(texts: Array, valid: Array) -> Array:
-    if bool(_kernel.all(valid).as_py()):
+    if bool(kernels.all(valid).as_py()):
         return texts
-    return _kernel.if_else(valid, texts, _arrow.scalar(None, _arrow.string()))
+    return kernels.if_else(valid, texts, arrow.scalar(None, arrow.string()))
 
 
 def _maps(array: Array) -> Array:
@@ -245,12 +226,12 @@ def _maps(array: Array) -> Array:
     offsets = array.offsets
     first, last = offsets[0].as_py(), offsets[-1].as_py()
     keys, items = (json_texts(part.slice(first, last - first)) for part in (array.keys, array.items))
-    if _arrow.types.is_string(array.type.key_type):
+    if arrow.types.is_string(array.type.key_type):
         entries, opening, closing = _join(keys, _text(":"), items), "{", "}"
     else:
         entries, opening, closing = _join(_text("["), keys, _text(","), items, _text("]")), "[", "]"
-    offsets = _kernel.subtract(offsets, _arrow.scalar(first, offsets.type)).cast(_arrow.int32())
-    glued = _kernel.binary_join(_arrow.ListArray.from_arrays(offsets, entries), ",")
+    offsets = kernels.subtract(offsets, arrow.scalar(first, offsets.type)).cast(arrow.int32())
+    glued = kernels.binary_join(arrow.ListArray.from_arrays(offsets, entries), ",")
     return _masked(_join(_text(opening), glued, _text(closing)), array.is_valid())
 
 
@@ -270,7 +251,7 @@ def _structs(array: Array) -> Array:
     children = [array.field(position) for position in range(len(names))]
     valid = array.is_valid()
     if is_internal_id(array.type):
-        offset, table = (child.cast(_arrow.string()) for child in children)
+        offset, table = (child.cast(arrow.string()) for child in children)
         return _masked(_join(_text('"'), table, _text(":"), offset, _text('"')), valid)
     if not names:
         return _masked(_constant("{}", len(array)), valid)
@@ -285,7 +266,7 @@ def is_internal_id(kind: DataType) -> bool:
     return (
         kind.num_fields == len(_ID_FIELDS)
         and tuple(field.name for field in kind) == _ID_FIELDS
-        and all(_arrow.types.is_int64(field.type) for field in kind)
+        and all(arrow.types.is_int64(field.type) for field in kind)
     )
 
 
@@ -319,34 +300,35 @@ def _unions(array: Array) -> Array:
         offset = array.offsets[position].as_py()
         child = array.field(code).slice(offset, 1)
         texts.append(json_texts(child)[0].as_py())
-    return _arrow.array(texts, _arrow.string())
+    return arrow.array(texts, arrow.string())
 
 
-def _is_uuid(kind: DataType) -> bool:
-    return isinstance(kind, _arrow.BaseExtensionType) and kind.extension_name == "arrow.uuid"
+def is_uuid(kind: DataType) -> bool:
+    """Whether this is Arrow's extension type for UUID."""
+    return isinstance(kind, arrow.BaseExtensionType) and kind.extension_name == "arrow.uuid"
 
 
 def _is_boolean_or_integer(kind: DataType) -> bool:
-    return bool(_arrow.types.is_integer(kind) or _arrow.types.is_boolean(kind))
+    return bool(arrow.types.is_integer(kind) or arrow.types.is_boolean(kind))
 
 
 def _is_strings(kind: DataType) -> bool:
-    return bool(_arrow.types.is_string(kind) or _arrow.types.is_large_string(kind))
+    return bool(arrow.types.is_string(kind) or arrow.types.is_large_string(kind))
 
 
 _MAKERS: Final[tuple[tuple[Callable[[DataType], bool], Callable[[Array], Array]], ...]] = (
     (_is_boolean_or_integer, _integers),
     (_is_strings, _strings),
-    (_arrow.types.is_floating, _floats),
-    (_arrow.types.is_date, _dates),
-    (_arrow.types.is_timestamp, _timestamps),
-    (_arrow.types.is_decimal, _decimals),
-    (_is_uuid, _uuids),
-    (_arrow.types.is_struct, _structs),
-    (_arrow.types.is_map, _maps),
-    (_arrow.types.is_fixed_size_list, _fixed_lists),
-    (_arrow.types.is_list, _lists),
-    (_arrow.types.is_duration, _durations),
-    (_arrow.types.is_binary, _blobs),
-    (_arrow.types.is_union, _unions),
+    (arrow.types.is_floating, _floats),
+    (arrow.types.is_date, _dates),
+    (arrow.types.is_timestamp, _timestamps),
+    (arrow.types.is_decimal, _decimals),
+    (is_uuid, _uuids),
+    (arrow.types.is_struct, _structs),
+    (arrow.types.is_map, _maps),
+    (arrow.types.is_fixed_size_list, _fixed_lists),
+    (arrow.types.is_list, _lists),
+    (arrow.types.is_duration, _durations),
+    (arrow.types.is_binary, _blobs),
+    (arrow.types.is_union, _unions),
 )

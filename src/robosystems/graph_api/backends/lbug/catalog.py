@@ -136,7 +136,7 @@ class Catalog:
         try:
             await asyncio.to_thread(self._root.discard, database.keeper.directory)
         except OSError as error:  # Its manifest says that it is incomplete: the next start tries again.
-            _LOG.error("database %s was not created, but its files are left: %s", database.graph_id, error)  # noqa: TRY400
+            _LOG.error("database %s was not created, but its files are left: %s", database.graph_id, error)
 
     def _check_free(self, graph_id: GraphId) -> None:
         folded = graph_id.value.casefold()
@@ -184,7 +184,7 @@ def _scan(root: DataRoot) -> list[tuple[DatabaseRecord, DatabaseDirectory]]:
         try:
             manifest = read_manifest(directory)
         except ManifestError as error:
-            _LOG.error("database %s: %s", path.name, error)  # noqa: TRY400 (the sentence says all)
+            _LOG.error("database %s: %s", path.name, error)
             found.append((unreadable_record(path, str(error)), directory))
             continue
         if manifest.state is ManifestState.CREATING:

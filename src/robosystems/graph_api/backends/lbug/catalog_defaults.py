@@ -16,21 +16,27 @@ from robosystems.graph_api.domain.schema import (
     parse_catalog_type,
 )
 
-FUNCTION_CALLS: Final = {
-    DefaultFunction.CURRENT_DATE: "current_date()",
-    DefaultFunction.CURRENT_TIMESTAMP: "current_timestamp()",
-    DefaultFunction.RANDOM_UUID: "gen_random_uuid()",
+_CONSTANTS: Final[dict[str, bool | DefaultFunction]] = {
+    "true": True,
+    "false": False,
+    "current_date()": DefaultFunction.CURRENT_DATE,
+    "current_timestamp()": DefaultFunction.CURRENT_TIMESTAMP,
+    "gen_random_uuid()": DefaultFunction.RANDOM_UUID,
 }
-"""The engine's call for each function."""
+"""Expressions without parts, in lower case."""
 
-_FUNCTIONS: Final = {call: function for function, call in FUNCTION_CALLS.items()}
+_TEXT_TYPES: Final = (ScalarType(ScalarKind.STRING), ScalarType(ScalarKind.JSON), ScalarType(ScalarKind.UUID))
+"""Types that the engine makes of a string literal by itself."""
+
+_APPROXIMATE_TYPES: Final = (ScalarType(ScalarKind.FLOAT), ScalarType(ScalarKind.DOUBLE))
+
 _CALL: Final = re.compile(r"(?P<name>date|timestamp)\s*\(\s*(?P<argument>'.*')\s*\)", re.IGNORECASE | re.DOTALL)
 _CAST: Final = re.compile(r"cast\s*\(\s*(?P<argument>'.*')\s+as\s+(?P<type>[^']+)\)", re.IGNORECASE | re.DOTALL)
 _STRING: Final = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))", re.DOTALL)
 _ESCAPED: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _INTEGER: Final = re.compile(r"-?[0-9]{1,60}")
-_NUMBER: Final = re.compile(r"-?[0-9]{0,400}\.?[0-9]{1,400}(?:[eE]-?[0-9]{1,4})?")
+_NUMBER: Final = re.compile(r"-?[0-9]{0,400}\.?[0-9]{1,400}(?:[eE][+-]?[0-9]{1,4})?")
 
 
 def read_default(expression: str, column_type: ColumnType) -> DefaultValue | None:
@@ -48,26 +54,33 @@ def read_default(expression: str, column_type: ColumnType) -> DefaultValue | Non
 
 
 def _value(text: str, column_type: ColumnType) -> object:
-    if text.lower() in _FUNCTIONS:
-        return _FUNCTIONS[text.lower()]
-    if text.lower() in {"true", "false"}:
-        return text.lower() == "true"
-    if _INTEGER.fullmatch(text):
-        return int(text)
+    """Return what an expression stands for, or None; whether it fits the column is not looked at."""
+    if text.lower() in _CONSTANTS:
+        return _CONSTANTS[text.lower()]
     if _NUMBER.fullmatch(text):
-        return text if isinstance(column_type, DecimalType) else float(text)
+        return _number(text, column_type)
     called = _CALL.fullmatch(text)
     if called is not None:
         kind = ScalarKind(called["name"].upper())
         return _string(called["argument"]) if column_type == ScalarType(kind) else None
     cast = _CAST.fullmatch(text)
     if cast is not None:
-        return _string(cast["argument"]) if parse_catalog_type(cast["type"]) == column_type else None
+        return _cast_value(_string(cast["argument"]), column_type, parse_catalog_type(cast["type"]))
     return _string(text) if column_type in _TEXT_TYPES else None
 
 
-_TEXT_TYPES: Final = (ScalarType(ScalarKind.STRING), ScalarType(ScalarKind.JSON), ScalarType(ScalarKind.UUID))
-"""Types that the engine makes of a string literal by itself."""
+def _number(text: str, column_type: ColumnType) -> int | float | str:
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return text if isinstance(column_type, DecimalType) else float(text)
+
+
+def _cast_value(text: str | None, column_type: ColumnType, target: ColumnType) -> object:
+    if text is None or target != column_type:
+        return None
+    if column_type in _APPROXIMATE_TYPES:
+        return float(text) if _NUMBER.fullmatch(text) else None
+    return text
 
 
 def _string(literal: str) -> str | None:

@@ -6,30 +6,30 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from robosystems.graph_api.backends.lbug import refusals
 from robosystems.graph_api.backends.lbug.backlog import Backlog
 from robosystems.graph_api.backends.lbug.calls import Call
-from robosystems.graph_api.backends.lbug.connection import WorkerConnection
 from robosystems.graph_api.backends.lbug.manifest import ManifestState
 from robosystems.graph_api.backends.lbug.observer import BackendObserver, CloseReason, KillReason
 from robosystems.graph_api.backends.lbug.open_slots import OpenSlots
 from robosystems.graph_api.backends.lbug.opening import DatabaseUnusable, OpenOrder, WorkerOpener
 from robosystems.graph_api.backends.lbug.options import LbugBackendConfig
 from robosystems.graph_api.backends.lbug.record_keeper import RecordKeeper
-from robosystems.graph_api.backends.lbug.wire import Ready
 from robosystems.graph_api.backends.lbug.worker_process import WorkerProcess
 from robosystems.graph_api.concurrency.background import BackgroundTasks
 from robosystems.graph_api.domain.errors import (
     GraphApiError,
-    QueryCancelledError,
     QueryNotFoundError,
     UnavailableError,
 )
 from robosystems.graph_api.domain.graph import DatabaseStatus
-from robosystems.graph_api.domain.ids import GraphId
 from robosystems.graph_api.domain.query import EncodedResult, RunningQuery
+
+if TYPE_CHECKING:
+    from robosystems.graph_api.backends.lbug.connection import WorkerConnection
+    from robosystems.graph_api.backends.lbug.wire import Ready
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Database:
     """
 
     def __init__(self, keeper: RecordKeeper, services: DatabaseServices) -> None:
-        self.graph_id: GraphId = keeper.record.graph_id
+        self.graph_id = keeper.record.graph_id
         self.keeper = keeper
         self.phase = Phase.BROKEN if keeper.record.status is DatabaseStatus.BROKEN else Phase.CLOSED
         self.ready: Ready | None = None
@@ -153,11 +153,15 @@ class Database:
     def _pending_limit(self) -> int:
         return self.keeper.record.limits.max_pending_queries or self._services.config.max_pending_queries
 
-    def _wait_in_backlog(self, call: Call) -> None:
+    def check_usable(self) -> None:
+        """Raise why the database takes no calls, if it takes none."""
         if self._refusal is not None:
             raise self._refusal()
         if self.phase is Phase.BROKEN:
             raise refusals.broken(self.keeper.record)
+
+    def _wait_in_backlog(self, call: Call) -> None:
+        self.check_usable()
         if len(self._backlog) >= self._pending_limit:
             raise refusals.exhausted(self.graph_id, len(self._backlog), self._answers_per_s)
         self._backlog.add(call)
@@ -383,12 +387,12 @@ class Database:
     async def remove(self) -> None:
         """End everything at once: pending queries end as cancelled, the worker is killed. The files stay."""
         self._refusal = lambda: refusals.not_found(self.graph_id)
-        self._backlog.fail(_deleted())
+        self._backlog.fail(refusals.deleted())
         self._connection = None
         while self._worker is not None or self._transition is not None:
             worker = self._worker
             if worker is not None:
-                worker.connection.fail_pending(lambda _: _deleted())
+                worker.connection.fail_pending(lambda _: refusals.deleted())
                 self._kill(worker, KillReason.DROPPED)
             if self._transition is not None:
                 await asyncio.wait((self._transition,), timeout=0.05)
@@ -398,7 +402,3 @@ class Database:
     async def _transition_ended(self) -> None:
         while self._transition is not None:
             await asyncio.wait((self._transition,))
-
-
-def _deleted() -> QueryCancelledError:
-    return QueryCancelledError("The database was deleted while the query ran.")

@@ -1,8 +1,8 @@
 """LadybugDB in this process; the only module that imports it.
 
 One `Engine` owns one database file. Each `EngineConnection` runs one statement at a time, on any thread; only
-`interrupt` may be called beside a running statement. All errors are domain errors, except that an interrupted statement raises
-`StatementInterrupted`: who interrupted it knows whether that was a deadline or a cancel.
+`interrupt` may be called beside a running statement. All errors are domain errors, except that an interrupted statement
+raises `StatementInterrupted`: who interrupted it knows whether that was a deadline or a cancel.
 
 Speed comes from the binding's private classes: a prepared statement of our own cache runs twice as fast as text through
 the public connection. They are used with the versions in `PROVEN_VERSIONS` only, and only if they look as expected;
@@ -110,12 +110,14 @@ class EngineResult:
         columns: Names as the engine gives them; they may repeat.
         types: Type of each column, for example `INT64` or `STRUCT(a INT8)[]`.
         row_count: Rows in all.
+        columnar: Whether the rows were collected as Arrow: then only `table` and `batches` work.
     """
 
-    __slots__ = ("_left", "_raw", "columns", "row_count", "types")
+    __slots__ = ("_left", "_raw", "columnar", "columns", "row_count", "types")
 
-    def __init__(self, raw: RawResult) -> None:
+    def __init__(self, raw: RawResult, *, columnar: bool = False) -> None:
         self._raw = raw
+        self.columnar = columnar
         self.columns = raw.getColumnNames()
         self.types = raw.getColumnDataTypes()
         self.row_count = self._left = raw.getNumTuples()
@@ -185,8 +187,8 @@ def signature(parameters: Parameters) -> tuple[object, ...] | None:
     """Return what decides the plan of a statement besides its text: the engine's type of each parameter.
 
     The engine narrows integers by value; a plan prepared for one width reads garbage from another. Parameters whose
-    type takes a look at every element (nested or mixed lists, objects) give None: such a statement is prepared each time,
-    which costs less than looking.
+    type takes a look at every element (nested or mixed lists, objects) give None: such a statement is prepared each
+    time, which costs less than looking.
     """
     kinds: list[object] = []
     for name in sorted(parameters) if len(parameters) > 1 else parameters:
@@ -265,7 +267,7 @@ class EngineConnection:
     def run_into_arrow(self, text: str, rows_per_batch: int) -> EngineResult:
         """Run one statement without parameters, collecting its rows as Arrow: half the time for many rows."""
         try:
-            return EngineResult(self._native.query_as_arrow(text, rows_per_batch))
+            return EngineResult(self._native.query_as_arrow(text, rows_per_batch), columnar=True)
         except _FAILURES as error:
             raise self._translated(error) from error
 

@@ -1,14 +1,14 @@
 """What a live database says about its tables, read into a `GraphSchema`.
 
-The engine tells names, types, keys, defaults, endpoints and table comments. It keeps no descriptions of columns and does
-not tell multiplicities: complete the result with `GraphSchema.described_by` and the schema document of the manifest.
+The engine tells names, types, keys, defaults, endpoints and table comments. It keeps no descriptions of columns and
+does not tell multiplicities: complete the result with `GraphSchema.described_by` and the manifest's schema document.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from robosystems.graph_api.backends.lbug.catalog_defaults import read_default
-from robosystems.graph_api.domain.cypher import CypherText, compose
+from robosystems.graph_api.domain.cypher import CypherText, StringLiteral, compose
 from robosystems.graph_api.domain.schema import (
     Column,
     Endpoint,
@@ -22,7 +22,20 @@ from robosystems.graph_api.domain.schema import (
 Rows = Sequence[Sequence[object]]
 """Rows of an answer, values in the order of the columns."""
 
+SHOW_TABLES: Final = compose("CALL show_tables() RETURN *")
+"""Lists all tables."""
+
 _KINDS: Final = {"NODE": TableKind.NODE, "REL": TableKind.RELATIONSHIP}
+
+
+def table_info_statement(table: str) -> CypherText:
+    """Return the statement that lists the columns of a table."""
+    return compose("CALL table_info({table}) RETURN *", table=StringLiteral(table))
+
+
+def connections_statement(table: str) -> CypherText:
+    """Return the statement that lists the endpoint pairs of a relationship table."""
+    return compose("CALL show_connection({table}) RETURN *", table=StringLiteral(table))
 
 
 def tables_in(rows: Rows) -> list[tuple[str, TableKind, str]]:

@@ -46,7 +46,7 @@ class RecordKeeper:
         Raises:
             GraphApiError: The disk refused; nothing was changed.
         """
-        return await asyncio.shield(self._background.start(self._update(change, state), "keep a record"))
+        return await self._background.finish(self._update(change, state), f"keep the record of {self.record.graph_id}")
 
     async def _update(
         self, change: Callable[[DatabaseRecord], DatabaseRecord], state: ManifestState | None

@@ -6,6 +6,7 @@ from robosystems.graph_api.domain.errors import (
     DatabaseBrokenError,
     DatabaseNotFoundError,
     PoolExhaustedError,
+    QueryCancelledError,
     ShuttingDownError,
     WorkerCrashedError,
 )
@@ -20,6 +21,11 @@ LONGEST_RETRY_S: Final = 30.0
 def not_found(graph_id: GraphId) -> DatabaseNotFoundError:
     """There is no such database."""
     return DatabaseNotFoundError(f"Database {graph_id} does not exist.", graph_id=graph_id.value)
+
+
+def deleted() -> QueryCancelledError:
+    """The database was deleted under the call."""
+    return QueryCancelledError("The database was deleted while the query ran.")
 
 
 def shutting_down() -> ShuttingDownError:

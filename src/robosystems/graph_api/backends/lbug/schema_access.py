@@ -2,20 +2,19 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from robosystems.graph_api.backends.lbug.ddl import (
+from robosystems.graph_api.backends.lbug.ddl import compile_ddl
+from robosystems.graph_api.backends.lbug.introspection import (
     SHOW_TABLES,
-    compile_ddl,
+    Rows,
     connections_statement,
-    count_statement,
+    schema_from_catalog,
     table_info_statement,
+    tables_in,
 )
-from robosystems.graph_api.backends.lbug.introspection import schema_from_catalog, tables_in
+from robosystems.graph_api.domain.cypher import CypherText, Identifier, compose
 from robosystems.graph_api.domain.errors import InvalidSchemaError, StatementError
 from robosystems.graph_api.domain.query import TransactionStatement
-from robosystems.graph_api.domain.schema import GraphSchema, TableKind, parse_schema_document
-
-Rows = Sequence[Sequence[object]]
-"""Rows of an answer."""
+from robosystems.graph_api.domain.schema import GraphSchema, Table, TableKind, restore_schema_document
 
 Run = Callable[[str], Awaitable[Rows]]
 """Runs one statement of the service's own."""
@@ -38,17 +37,23 @@ async def count_rows(run: Run, schema: GraphSchema) -> dict[str, int]:
     """Count the rows of all tables."""
     counts: dict[str, int] = {}
     for table in schema.tables:
-        rows = await run(count_statement(table))
+        rows = await run(_count_statement(table))
         counts[table.name] = int(str(rows[0][0]))
     return counts
 
 
+def _count_statement(table: Table) -> CypherText:
+    if table.kind is TableKind.NODE:
+        return compose("MATCH (n:{table}) RETURN count(n)", table=Identifier(table.name))
+    return compose("MATCH ()-[r:{table}]->() RETURN count(r)", table=Identifier(table.name))
+
+
 def recorded_schema(document: Mapping[str, object] | None) -> GraphSchema:
-    """Return the schema that a manifest keeps; one that no longer passes the checks describes nothing."""
+    """Return the schema that a manifest keeps; one that has lost its shape describes nothing."""
     if document is None:
         return GraphSchema()
     try:
-        return parse_schema_document(document)
+        return restore_schema_document(document)
     except InvalidSchemaError:
         return GraphSchema()
 

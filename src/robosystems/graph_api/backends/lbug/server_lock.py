@@ -33,18 +33,15 @@ class ServerLock:
         """
         deadline = asyncio.get_running_loop().time() + timeout_s
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            while not _try_lock(descriptor):
-                if asyncio.get_running_loop().time() > deadline:
-                    raise UnavailableError(
-                        f"Another server uses {self._path.parent}. Stop it, or give this one a directory of its own.",
-                        retry_after=timeout_s,
-                    )
-                await asyncio.sleep(_POLL_S)
-        except BaseException:
-            os.close(descriptor)
-            raise
         self._descriptor = descriptor
+        while not _try_lock(descriptor):
+            if asyncio.get_running_loop().time() > deadline:
+                self.release()
+                raise UnavailableError(
+                    f"Another server uses {self._path.parent}. Stop it, or give this one a directory of its own.",
+                    retry_after=timeout_s,
+                )
+            await asyncio.sleep(_POLL_S)
 
     def release(self) -> None:
         """Give the lock back; no effect if it is not held."""

@@ -1,7 +1,7 @@
 """The template: a process that has imported the engine, opened nothing, and forks workers on order.
 
-It is started with an empty environment and one descriptor, and leads its own process group, to which its workers
-belong: so a signal from a terminal does not reach them, and whatever a dead template leaves can be found and waited for.
+It is started with an empty environment and one descriptor. It leads its own process group, to which its workers belong:
+a signal from a terminal does not reach them, and whatever a dead template leaves can be found and waited for.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 from robosystems.graph_api.domain.schema.checks import RESERVED_COLUMNS, SchemaLimits, check_schema
 from robosystems.graph_api.domain.schema.defaults import check_default
-from robosystems.graph_api.domain.schema.document import parse_schema_document
+from robosystems.graph_api.domain.schema.document import parse_schema_document, restore_schema_document
 from robosystems.graph_api.domain.schema.model import (
     Column,
     DefaultFunction,
@@ -61,4 +61,5 @@ __all__ = [
     "parse_catalog_type",
     "parse_schema_document",
     "parse_type",
+    "restore_schema_document",
 ]

@@ -10,7 +10,8 @@
     ]}
 """
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Final, TypeVar, cast
 
@@ -25,17 +26,20 @@ from robosystems.graph_api.domain.schema.model import (
     GraphSchema,
     Multiplicity,
     NodeTable,
+    OpaqueDefault,
     RelationshipTable,
     Table,
     TableKind,
 )
-from robosystems.graph_api.domain.schema.spelling import parse_type
+from robosystems.graph_api.domain.schema.spelling import parse_catalog_type, parse_type
 from robosystems.graph_api.domain.schema.types import ColumnType
 
 _DOCUMENT_FIELDS: Final = ("tables", "graph_id", "schema_type", "repository_name")
 _TABLE_FIELDS: Final = ("name", "kind", "description", "columns", "row_count")
 _RELATIONSHIP_FIELDS: Final = (*_TABLE_FIELDS, "endpoints", "multiplicity")
 _COLUMN_FIELDS: Final = ("name", "type", "primary_key", "description", "default")
+
+_UNBOUNDED: Final = SchemaLimits(*[sys.maxsize] * 5)
 
 _E = TypeVar("_E", bound=Enum)
 
@@ -58,24 +62,47 @@ def parse_schema_document(
             `tables[2].columns[0].type`.
     """
     bounds = limits or SchemaLimits()
-    fields = _object("schema", document, _DOCUMENT_FIELDS)
-    most = bounds.node_tables + bounds.relationship_tables
-    entries = _array("tables", fields.get("tables"), most)
-    tables = [(f"tables[{index}]", _table(f"tables[{index}]", entry, bounds)) for index, entry in enumerate(entries)]
+    tables = _tables(document, declared=True, limits=bounds)
     check_tables(tables, existing=existing or GraphSchema(), limits=bounds)
+    return _schema(tables)
+
+
+def restore_schema_document(document: object) -> GraphSchema:
+    """Read a document that `GraphSchema.to_document` made of an existing graph, whatever its tables are called.
+
+    Unlike `parse_schema_document` it takes names, types and defaults that only foreign DDL can declare, and checks the
+    shape alone: the result describes tables and must not be used to create some.
+
+    Raises:
+        InvalidSchemaError: The value has not the shape of a schema document.
+    """
+    return _schema(_tables(document, declared=False, limits=_UNBOUNDED))
+
+
+def _tables(document: object, *, declared: bool, limits: SchemaLimits) -> list[tuple[str, Table]]:
+    fields = _object("schema", document, _DOCUMENT_FIELDS)
+    entries = _array("tables", fields.get("tables"), limits.node_tables + limits.relationship_tables)
+    paths = [f"tables[{index}]" for index in range(len(entries))]
+    return [
+        (path, _table(path, entry, declared=declared, limits=limits))
+        for path, entry in zip(paths, entries, strict=True)
+    ]
+
+
+def _schema(tables: Sequence[tuple[str, Table]]) -> GraphSchema:
     return GraphSchema(
         tuple(table for _, table in tables if isinstance(table, NodeTable)),
         tuple(table for _, table in tables if isinstance(table, RelationshipTable)),
     )
 
 
-def _table(path: str, entry: object, limits: SchemaLimits) -> Table:
+def _table(path: str, entry: object, *, declared: bool, limits: SchemaLimits) -> Table:
     kind = _choice(f"{path}.kind", _object(path, entry, None).get("kind"), TableKind)
     fields = _object(path, entry, _TABLE_FIELDS if kind is TableKind.NODE else _RELATIONSHIP_FIELDS)
     name = _text(f"{path}.name", fields.get("name"))
     description = _text(f"{path}.description", fields.get("description", ""))
     given = _array(f"{path}.columns", fields.get("columns", []), limits.columns)
-    columns = [_column(f"{path}.columns[{index}]", column) for index, column in enumerate(given)]
+    columns = [_column(f"{path}.columns[{index}]", column, declared=declared) for index, column in enumerate(given)]
     keys = [index for index, (_, is_key) in enumerate(columns) if is_key]
     if kind is TableKind.RELATIONSHIP:
         if keys:
@@ -93,33 +120,38 @@ def _table(path: str, entry: object, limits: SchemaLimits) -> Table:
     return NodeTable(name, tuple(column for column, _ in columns), key, description)
 
 
-def _column(path: str, entry: object) -> tuple[Column, bool]:
+def _column(path: str, entry: object, *, declared: bool) -> tuple[Column, bool]:
     fields = _object(path, entry, _COLUMN_FIELDS)
     spelling = _text(f"{path}.type", fields.get("type"))
-    try:
-        column_type = parse_type(spelling)
-    except InvalidSchemaError as error:
-        raise problem(f"{path}.type", error.detail) from None
     is_key = fields.get("primary_key", False)
     if not isinstance(is_key, bool):
         raise problem(f"{path}.primary_key", "must be true or false.")
+    column_type = _type(f"{path}.type", spelling) if declared else parse_catalog_type(spelling)
+    given = fields.get("default")
     column = Column(
         _text(f"{path}.name", fields.get("name")),
         column_type,
         _text(f"{path}.description", fields.get("description", "")),
-        _default(f"{path}.default", fields.get("default"), column_type),
+        None if given is None else _default(f"{path}.default", given, column_type, declared=declared),
     )
     return column, is_key
 
 
-def _default(path: str, value: object, column_type: ColumnType) -> DefaultValue | None:
-    if value is None:
-        return None
+def _type(path: str, spelling: str) -> ColumnType:
+    try:
+        return parse_type(spelling)
+    except InvalidSchemaError as error:
+        raise problem(path, error.detail) from None
+
+
+def _default(path: str, value: object, column_type: ColumnType, *, declared: bool) -> DefaultValue:
     wanted = value
     if isinstance(value, dict):
-        if "expression" in value:
+        fields = _object(path, cast("object", value), ("function", "expression"))
+        if "expression" in fields and declared:
             raise problem(path, "an expression can only be declared in a DDL statement; give a value or a function.")
-        fields = _object(path, cast("object", value), ("function",))
+        if "expression" in fields:
+            return OpaqueDefault(_text(f"{path}.expression", fields["expression"]))
         wanted = _choice(f"{path}.function", fields.get("function"), DefaultFunction)
     try:
         return check_default(column_type, wanted)

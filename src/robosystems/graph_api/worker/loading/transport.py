@@ -19,53 +19,53 @@ from robosystems.graph_api.domain.schema import (
     StructType,
     UnionType,
 )
-from robosystems.graph_api.worker.loading.arrow import ArrowType, pa
+from robosystems.graph_api.worker.arrow import DataType, arrow
 
-PLAIN: Final[dict[ScalarKind, ArrowType]] = {
-    ScalarKind.BOOL: pa.bool_(),
-    ScalarKind.INT8: pa.int8(),
-    ScalarKind.INT16: pa.int16(),
-    ScalarKind.INT32: pa.int32(),
-    ScalarKind.INT64: pa.int64(),
-    ScalarKind.UINT8: pa.uint8(),
-    ScalarKind.UINT16: pa.uint16(),
-    ScalarKind.UINT32: pa.uint32(),
-    ScalarKind.UINT64: pa.uint64(),
-    ScalarKind.FLOAT: pa.float32(),
-    ScalarKind.DOUBLE: pa.float64(),
-    ScalarKind.STRING: pa.string(),
-    ScalarKind.JSON: pa.string(),
-    ScalarKind.BLOB: pa.binary(),
-    ScalarKind.DATE: pa.date32(),
-    ScalarKind.TIMESTAMP: pa.timestamp("us"),
+PLAIN: Final[dict[ScalarKind, DataType]] = {
+    ScalarKind.BOOL: arrow.bool_(),
+    ScalarKind.INT8: arrow.int8(),
+    ScalarKind.INT16: arrow.int16(),
+    ScalarKind.INT32: arrow.int32(),
+    ScalarKind.INT64: arrow.int64(),
+    ScalarKind.UINT8: arrow.uint8(),
+    ScalarKind.UINT16: arrow.uint16(),
+    ScalarKind.UINT32: arrow.uint32(),
+    ScalarKind.UINT64: arrow.uint64(),
+    ScalarKind.FLOAT: arrow.float32(),
+    ScalarKind.DOUBLE: arrow.float64(),
+    ScalarKind.STRING: arrow.string(),
+    ScalarKind.JSON: arrow.string(),
+    ScalarKind.BLOB: arrow.binary(),
+    ScalarKind.DATE: arrow.date32(),
+    ScalarKind.TIMESTAMP: arrow.timestamp("us"),
 }
 """Types that the engine reads from Parquet as they are."""
 
 _AS_TEXT: Final = (ScalarKind.INT128, ScalarKind.UUID, ScalarKind.INTERVAL, ScalarKind.TIMESTAMP_NS)
 _AS_TIMESTAMP: Final = (ScalarKind.TIMESTAMP_SEC, ScalarKind.TIMESTAMP_MS, ScalarKind.TIMESTAMP_TZ)
 
-CAST: Final[dict[ScalarKind, ArrowType]] = {
-    **dict.fromkeys(_AS_TEXT, pa.string()),
-    **dict.fromkeys(_AS_TIMESTAMP, pa.timestamp("us")),
+CAST: Final[dict[ScalarKind, DataType]] = {
+    **dict.fromkeys(_AS_TEXT, arrow.string()),
+    **dict.fromkeys(_AS_TIMESTAMP, arrow.timestamp("us")),
 }
 """Types that the engine makes from another one by a cast."""
 
-_SCALARS: Final = {**PLAIN, **CAST, ScalarKind.SERIAL: pa.int64()}
+_SCALARS: Final = {**PLAIN, **CAST, ScalarKind.SERIAL: arrow.int64()}
 
 
-def transport_type(column_type: ColumnType) -> ArrowType:
+def transport_type(column_type: ColumnType) -> DataType:
     """Return the Arrow type in which values of a loadable column type are written."""
     match column_type:
         case ScalarType(kind):
             return _SCALARS[kind]
         case ListType(element) | ArrayType(element):
-            return pa.list_(transport_type(element))
+            return arrow.list_(transport_type(element))
         case StructType(fields):
-            return pa.struct([(field.name, transport_type(field.type)) for field in fields])
+            return arrow.struct([(field.name, transport_type(field.type)) for field in fields])
         case MapType(key, value):
-            return pa.map_(transport_type(key), transport_type(value))
+            return arrow.map_(transport_type(key), transport_type(value))
         case _:
-            return pa.string()
+            return arrow.string()
 
 
 def needs_cast(column_type: ColumnType) -> bool:

@@ -21,6 +21,7 @@ from robosystems.graph_api.worker.sandbox.report import (
     SandboxSupport,
 )
 
+_CONTROL_GROUPS: Final = Path("/sys/fs/cgroup")
 _OWN_CONTROL_GROUP: Final = Path("/proc/self/cgroup")
 _DEVICES: Final = (Path("/dev/null"), Path("/dev/zero"), Path("/dev/random"), Path("/dev/urandom"))
 
@@ -146,22 +147,23 @@ def _restrict_files(policy: SandboxPolicy, abi: int, threads: int) -> str:
             with contextlib.suppress(FileNotFoundError):
                 ruleset.allow(path, landlock.DEVICE)
         with contextlib.suppress(FileNotFoundError):
-            _allow_own_control_group(ruleset)
+            _allow_limits(ruleset)
         ruleset.restrict_self()
     if threads and abi < landlock.ABI_ALL_THREADS:
         raise _NotConfinedError(f"{threads} other threads ran already and stay outside")
     return f"Landlock ABI {abi}"
 
 
-def _allow_own_control_group(ruleset: landlock.Ruleset) -> None:
-    """Let the worker read the name of its own control group, the only file of `/proc` that it sees.
+def _allow_limits(ruleset: landlock.Ruleset) -> None:
+    """Let the worker read its memory and processor limits: files of control groups, without listing them.
 
-    DuckDB finds the file and aborts the process when it cannot open it, at each `connect`. The rule belongs to the
-    kernel's present object for the file; the descriptor, which stays open as long as the process, keeps that from
-    being replaced under memory pressure.
+    DuckDB aborts the process, at each `connect`, when these files exist and cannot be opened. The one that names the
+    process's own group is all that the worker sees of `/proc`. That rule belongs to the kernel's present object for the
+    file; the descriptor, which stays open as long as the process, keeps it from being replaced under memory pressure.
     """
     os.open(_OWN_CONTROL_GROUP, os.O_PATH | os.O_CLOEXEC)
-    ruleset.allow(_OWN_CONTROL_GROUP, landlock.READ)
+    ruleset.allow(_OWN_CONTROL_GROUP, landlock.FileRight.READ_FILE)
+    ruleset.allow(_CONTROL_GROUPS, landlock.FileRight.READ_FILE)
 
 
 def _filter_system_calls(policy: SandboxPolicy, abi: int) -> str:

@@ -21,11 +21,34 @@ _SYSTEM_PATHS: Final = (
     # Time zones: both engines and Python convert timestamps.
     "/usr/share/zoneinfo",
     "/etc/localtime",
-    # DuckDB reads its memory and processor limits here, and aborts the process when it may not.
-    "/sys/fs/cgroup",
     # Number of processors, for the engines' thread pools.
     "/sys/devices/system/cpu",
 )
+
+
+def default_read_only_paths() -> tuple[Path, ...]:
+    """Return what the interpreter and the engines need to read, resolved, without what is missing or lies in another.
+
+    That is: the standard library, the installed packages, this package, shared libraries, time zones and the list of
+    processors. `sys.path` is left out on purpose: its first entry can be the working directory.
+    """
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    candidates = [
+        *(Path(sysconfig.get_path(name)) for name in names),
+        *(Path(prefix) / "lib" for prefix in (sys.prefix, sys.base_prefix)),
+        *(Path(directory) for directory in robosystems.graph_api.__path__),
+        *(Path(path) for path in _SYSTEM_PATHS),
+    ]
+    return _outermost(path.resolve() for path in candidates if path.exists())
+
+
+def _outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Sort, and drop paths that lie in another one."""
+    kept: list[Path] = []
+    for path in sorted(set(paths)):
+        if not any(path.is_relative_to(outer) for outer in kept):
+            kept.append(path)
+    return tuple(kept)
 
 
 class SandboxMode(StrEnum):
@@ -61,7 +84,7 @@ class SandboxPolicy:
     """
 
     directory: Path
-    read_only: tuple[Path, ...] = field(default_factory=lambda: default_read_only_paths())  # noqa: PLW0108 (defined below)
+    read_only: tuple[Path, ...] = field(default_factory=default_read_only_paths)
     worker_uid: int | None = None
     worker_gid: int | None = None
     load_libraries: bool = True
@@ -75,28 +98,3 @@ class SandboxPolicy:
         for path in self.read_only:
             if resolved.is_relative_to(path.resolve()):
                 raise ValueError(f"directory {resolved} lies in the read-only tree {path}, next to other databases")
-
-
-def default_read_only_paths() -> tuple[Path, ...]:
-    """Return what the interpreter and the engines need to read, resolved, without what is missing or lies in another.
-
-    That is: the standard library, the installed packages, this package, shared libraries, time zones, control group
-    limits and the list of processors. `sys.path` is left out on purpose: its first entry can be the working directory.
-    """
-    names = ("stdlib", "platstdlib", "purelib", "platlib")
-    candidates = [
-        *(Path(sysconfig.get_path(name)) for name in names),
-        *(Path(prefix) / "lib" for prefix in (sys.prefix, sys.base_prefix)),
-        *(Path(directory) for directory in robosystems.graph_api.__path__),
-        *(Path(path) for path in _SYSTEM_PATHS),
-    ]
-    return _outermost(path.resolve() for path in candidates if path.exists())
-
-
-def _outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """Sort, and drop paths that lie in another one."""
-    kept: list[Path] = []
-    for path in sorted(set(paths)):
-        if not any(path.is_relative_to(outer) for outer in kept):
-            kept.append(path)
-    return tuple(kept)

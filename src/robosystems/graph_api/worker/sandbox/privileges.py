@@ -14,7 +14,6 @@ from robosystems.graph_api.worker.sandbox.numbers import AARCH64, X86_64
 _PR_SET_PDEATHSIG: Final = 1
 _PR_GET_PDEATHSIG: Final = 2
 _PR_SET_DUMPABLE: Final = 4
-_PR_CAPBSET_READ: Final = 23
 _PR_CAPBSET_DROP: Final = 24
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_CAP_AMBIENT: Final = 47
@@ -101,13 +100,11 @@ def _empty_bounding_set() -> None:
     """Drop every capability that this kernel knows; it answers `EINVAL` for the first that it does not."""
     for capability in range(64):
         try:
-            present = process_control(_PR_CAPBSET_READ, capability)
+            process_control(_PR_CAPBSET_DROP, capability)
         except OSError as error:
             if error.errno == errno.EINVAL:
                 return
             raise
-        if present:
-            process_control(_PR_CAPBSET_DROP, capability)
 
 
 def _become(identity: Identity) -> None:

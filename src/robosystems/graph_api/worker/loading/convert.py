@@ -1,0 +1,180 @@
+"""Strict conversion of Arrow arrays of any type to the transport type of a column."""
+
+from collections.abc import Callable
+from typing import Final
+
+from robosystems.graph_api.domain.schema import (
+    ArrayType,
+    ColumnType,
+    DecimalType,
+    Field,
+    ListType,
+    MapType,
+    ScalarKind,
+    ScalarType,
+    StructType,
+)
+from robosystems.graph_api.worker.loading import scalars
+from robosystems.graph_api.worker.arrow import Array, kernels, arrow
+from robosystems.graph_api.worker.loading.formats import FAILURES
+from robosystems.graph_api.worker.loading.json_values import decode_texts
+from robosystems.graph_api.worker.loading.scalars import ConversionError
+from robosystems.graph_api.worker.loading.transport import transport_type
+
+_types = arrow.types
+
+_SIMPLE: Final[dict[ScalarKind, Callable[[Array], Array]]] = {
+    ScalarKind.BOOL: scalars.to_bool,
+    ScalarKind.INT128: scalars.to_int128,
+    ScalarKind.STRING: scalars.to_string,
+    ScalarKind.JSON: scalars.to_json,
+    ScalarKind.BLOB: scalars.to_blob,
+    ScalarKind.UUID: scalars.to_uuid,
+    ScalarKind.DATE: scalars.to_date,
+    ScalarKind.INTERVAL: scalars.to_interval,
+}
+
+
+def to_transport(array: Array, column_type: ColumnType) -> Array:
+    """Convert an array to `transport_type(column_type)`; nulls stay null.
+
+    Raises:
+        ConversionError: The array's type does not suit the column, or a value of it does not; `first_unfit` tells which.
+    """
+    try:
+        return _converted(_unwrapped(array), column_type)
+    except ConversionError:
+        raise
+    except FAILURES as error:
+        raise ConversionError from error
+
+
+def first_unfit(attempt: Callable[[int, int], object], count: int) -> tuple[int, ConversionError]:
+    """Find the first value that does not convert, given that one of them does not.
+
+    Args:
+        attempt: Converts the values from an index to another one (exclusive), or raises `ConversionError`.
+        count: Number of values.
+
+    Returns:
+        Its index, and the error that it causes by itself.
+    """
+    low, high = 0, count
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            attempt(low, middle)
+            low = middle
+        except ConversionError:
+            high = middle
+    try:
+        attempt(low, high)
+    except ConversionError as error:
+        return low, error
+    return low, ConversionError()
+
+
+def _converted(array: Array, column_type: ColumnType) -> Array:
+    if _types.is_null(array.type):
+        return arrow.nulls(len(array), transport_type(column_type))
+    match column_type:
+        case ScalarType(kind):
+            return _scalar(array, kind)
+        case DecimalType():
+            return scalars.to_decimal(array, column_type)
+        case ListType(element):
+            return _list(_from_text(array, column_type), element)
+        case ArrayType(element, length):
+            return _array(_from_text(array, column_type), element, length)
+        case StructType(fields):
+            return _struct(_from_text(array, column_type), fields)
+        case MapType():
+            return _map(_from_text(array, column_type), column_type)
+        case _:
+            raise ConversionError(f"is of type {array.type}")
+
+
+def _scalar(array: Array, kind: ScalarKind) -> Array:
+    simple = _SIMPLE.get(kind)
+    if simple is not None:
+        return simple(array)
+    if kind in {ScalarKind.FLOAT, ScalarKind.DOUBLE}:
+        return scalars.to_float(array, kind)
+    if kind.value.startswith("TIMESTAMP"):
+        return scalars.to_timestamp(array, kind)
+    if kind is ScalarKind.SERIAL:
+        return scalars.to_integer(array, ScalarKind.INT64)
+    return scalars.to_integer(array, kind)
+
+
+def _unwrapped(array: Array) -> Array:
+    """Return the array in one of the few layouts that the converters know."""
+    kind = array.type
+    if isinstance(kind, arrow.BaseExtensionType):
+        return _unwrapped(array.storage)
+    if _types.is_dictionary(kind):
+        return _unwrapped(array.dictionary_decode())
+    if _types.is_large_string(kind) or _types.is_string_view(kind):
+        return kernels.cast(array, arrow.string())
+    if _types.is_large_binary(kind) or _types.is_binary_view(kind):
+        return kernels.cast(array, arrow.binary())
+    if _types.is_large_list(kind) or _types.is_fixed_size_list(kind):
+        return kernels.cast(array, arrow.list_(kind.value_type))
+    return array
+
+
+def _from_text(array: Array, column_type: ColumnType) -> Array:
+    """Read text as JSON."""
+    if not _types.is_string(array.type):
+        return array
+    return decode_texts(array.to_pylist(), column_type)
+
+
+def _list(array: Array, element: ColumnType) -> Array:
+    if not _types.is_list(array.type):
+        raise ConversionError(f"is of type {array.type}")
+    values = to_transport(array.flatten(), element)
+    return arrow.ListArray.from_arrays(_offsets(array), values, mask=array.is_null())
+
+
+def _array(array: Array, element: ColumnType, length: int) -> Array:
+    lengths = kernels.list_value_length(array) if _types.is_list(array.type) else None
+    if lengths is not None and kernels.any(kernels.not_equal(lengths, length)).as_py():
+        raise ConversionError(f"does not have {length} elements")
+    return _list(array, element)
+
+
+def _struct(array: Array, fields: tuple[Field, ...]) -> Array:
+    if not _types.is_struct(array.type):
+        raise ConversionError(f"is of type {array.type}")
+    names = [field.name for field in array.type]
+    surplus = set(names) - {field.name for field in fields}
+    if surplus:
+        raise ConversionError(f"has a field {min(surplus)!r} that the type lacks")
+    parts = dict(zip(names, array.flatten(), strict=True))
+    columns = [
+        to_transport(parts[field.name], field.type)
+        if field.name in parts
+        else arrow.nulls(len(array), transport_type(field.type))
+        for field in fields
+    ]
+    return arrow.StructArray.from_arrays(columns, [field.name for field in fields], mask=array.is_null())
+
+
+def _map(array: Array, column_type: MapType) -> Array:
+    if not _types.is_map(array.type):
+        raise ConversionError(f"is of type {array.type}")
+    entries = kernels.cast(
+        array, arrow.list_(arrow.struct([("key", array.type.key_type), ("value", array.type.item_type)]))
+    )
+    keys, values = entries.flatten().flatten()
+    return arrow.MapArray.from_arrays(
+        _offsets(entries), to_transport(keys, column_type.key), to_transport(values, column_type.value), mask=array.is_null()
+    )
+
+
+def _offsets(array: Array) -> Array:
+    """Return where each list begins in the flattened values; null lists are empty there."""
+    lengths = kernels.fill_null(kernels.list_value_length(array), 0)
+    ends = kernels.cumulative_sum(kernels.cast(lengths, arrow.int32()))
+    return arrow.concat_arrays([arrow.array([0], arrow.int32()), ends])

@@ -1,0 +1,90 @@
+"""The command line client as a process, against a real server."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.graph_api.server_process import ServerProcess, free_port
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """Run one server for this file."""
+    with ServerProcess(tmp_path_factory.mktemp("cli")) as server:
+        yield server
+
+
+def run(server: ServerProcess, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line client with the server's address and key in the environment."""
+    settings = os.environ | {"GRAPH_API_URL": server.url, "GRAPH_API_KEY": server.key, "NO_COLOR": "1"} | environment
+    command = [sys.executable, "-m", "robosystems.graph_api", "cli", *arguments]
+    return subprocess.run(command, env=settings, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_graph_is_created_loaded_and_queried(server: ServerProcess, tmp_path: Path) -> None:
+    """The whole way from nothing to an answer, table names taken from file names."""
+    (tmp_path / "schema.cypher").write_text("CREATE NODE TABLE Person(name STRING, age INT64, PRIMARY KEY(name))")
+    (tmp_path / "Person.csv").write_text("name,age\nAda,36\nGrace,45\n")
+    created = run(server, "create", "people", "--schema-type", "custom", "--ddl", str(tmp_path / "schema.cypher"))
+    assert created.returncode == 0, created.stderr
+    loaded = run(server, "ingest", "people", str(tmp_path / "Person.csv"))
+    assert loaded.returncode == 0, loaded.stderr
+    assert "2" in loaded.stdout
+    cypher = "MATCH (p:Person) WHERE p.age > $age RETURN p.name AS name"
+    asked = run(server, "--output", "json", "query", "people", cypher, "--parameters", '{"age": 40}')
+    assert json.loads(asked.stdout)["data"] == [{"name": "Grace"}]
+    shown = run(server, "query", "people", "MATCH (p:Person) RETURN p.name AS name ORDER BY name")
+    assert "Ada" in shown.stdout
+    assert "2 rows" in shown.stderr
+    listed = run(server, "databases")
+    assert "people" in listed.stdout
+    deleted = run(server, "delete", "people")
+    assert deleted.returncode == 0
+
+
+def test_health_needs_no_key(server: ServerProcess) -> None:
+    """Health answers without a key."""
+    assert run(server, "health", GRAPH_API_KEY="").returncode == 0
+
+
+def test_an_error_is_one_line_and_a_status(server: ServerProcess) -> None:
+    """A refusal of the server is shown with its code, and the exit status is 1."""
+    failed = run(server, "query", "nobody", "RETURN 1")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("DATABASE_NOT_FOUND: ")
+    assert len(failed.stderr.strip().splitlines()) == 1
+
+
+def test_an_unreachable_server_is_said_so(server: ServerProcess) -> None:
+    """Without a server the error says where to look."""
+    failed = run(server, "health", GRAPH_API_URL=f"http://127.0.0.1:{free_port()}")
+    assert failed.returncode == 1
+    assert "SERVER_UNREACHABLE" in failed.stderr
+
+
+def test_parameters_that_are_not_an_object_are_a_usage_error(server: ServerProcess) -> None:
+    """A wrong option is found before anything is sent."""
+    failed = run(server, "query", "nobody", "RETURN 1", "--parameters", "[1]")
+    assert failed.returncode == 2
+    assert "JSON object" in failed.stderr
+
+
+def test_a_key_file_is_read(server: ServerProcess, tmp_path: Path) -> None:
+    """A key may stand in a file, so that it is not in the list of processes."""
+    file = tmp_path / "key"
+    file.write_text(server.key + "\n")
+    assert run(server, "--key-file", str(file), "databases", GRAPH_API_KEY="").returncode == 0
+
+
+def test_markup_in_values_is_shown_as_it_is(server: ServerProcess) -> None:
+    """A value that looks like formatting is printed, not obeyed."""
+    run(server, "create", "markup", "--schema-type", "custom")
+    shown = run(server, "query", "markup", "RETURN '[red]text[/red]' AS value")
+    assert "[red]text[/red]" in shown.stdout
