@@ -31,15 +31,17 @@ class ServerProcess:
 
     Args:
         folder: Where databases and the log go.
+        more_keys: Keys that the server accepts besides `key`.
         settings: Environment variables of the server.
     """
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *, more_keys: tuple[str, ...] = (), **settings: str) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = f"graph_api_{secrets.token_hex(32)}"
-        self._settings = {"GRAPH_API_KEY": self.key, "LBUG_LOG_LEVEL": "INFO"} | settings
+        keys = ",".join((self.key, *more_keys))
+        self._settings = {"GRAPH_API_KEY": keys, "LBUG_LOG_LEVEL": "INFO"} | settings
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:

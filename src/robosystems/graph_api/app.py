@@ -25,10 +25,13 @@ from robosystems.graph_api.models.problem import Problem
 from robosystems.graph_api.observability.logging import JsonLog
 from robosystems.graph_api.observability.metrics import Metrics
 from robosystems.graph_api.routers import databases, health, info
+from robosystems.graph_api.routers.databases.query import serve_query
 from robosystems.graph_api.routers.errors import answer_to, problem_responses
 
 _TITLE: Final = "RoboSystems Graph API"
 _SUMMARY: Final = "Multi-tenant graph databases over HTTP."
+_QUERY_PREFIX: Final = "/databases/"
+_QUERY_SUFFIX: Final = "/query"
 _OPENAPI_PATH: Final = "/openapi.json"
 _KEYED: Final[list[dict[str, list[str]]]] = [{"ApiKey": []}, {"Bearer": []}]
 _SECURITY_SCHEMES: Final = {
@@ -83,12 +86,14 @@ class GraphApi(FastAPI):
             redoc_url=None,
             redirect_slashes=False,
         )
+        self._routes = AsyncExitStackMiddleware(self.router)
         self._shell = self.build_middleware_stack()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or start and stop."""
         scope["app"] = self
-        await self._shell(scope, receive, send)
+        serve = self._shell if scope["type"] == "http" else self.router
+        await serve(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the routes inside the shell; the shell does what the framework's error handlers would."""
@@ -101,7 +106,7 @@ class GraphApi(FastAPI):
             observe=self.metrics.observe,
             access=log.access if log is not None else None,
         )
-        return RequestShell(AsyncExitStackMiddleware(self._route), parts)
+        return RequestShell(self._route, parts)
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, made once."""
@@ -110,9 +115,17 @@ class GraphApi(FastAPI):
         return self.openapi_schema
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request to its route; a wrong method is told all right ones."""
+        """Hand a request to its route: the hottest without searching; a wrong method is told all right ones."""
+        path: str = scope["path"]
+        if path.endswith(_QUERY_SUFFIX) and path.startswith(_QUERY_PREFIX) and scope["method"] == "POST":
+            graph_id = path[len(_QUERY_PREFIX) : -len(_QUERY_SUFFIX)]
+            if graph_id and "/" not in graph_id:
+                scope["path_params"] = {"graph_id": graph_id}
+                scope["graph_api"]["operation"] = "query"
+                await serve_query(scope, receive, send)
+                return
         try:
-            await self.router(scope, receive, send)
+            await self._routes(scope, receive, send)
         except HTTPException as error:
             if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
                 error.headers = {"Allow": ", ".join(_methods(self.routes, scope))}

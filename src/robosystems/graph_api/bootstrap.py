@@ -81,7 +81,6 @@ def _lbug_config(settings: Settings) -> LbugBackendConfig:
         max_open=settings.open_databases,
         idle_close_s=settings.lbug_idle_close_seconds,
         max_pending_queries=settings.lbug_max_pending_queries,
-        drain_timeout_s=settings.lbug_shutdown_grace_seconds,
         buffer_pool_bytes=share_mb * _MEBIBYTE * _POOL_PERCENT // 100,
         memory_bytes=settings.lbug_memory_per_db_mb * _MEBIBYTE,
         engine_threads=settings.lbug_engine_threads,

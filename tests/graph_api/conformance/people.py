@@ -1,5 +1,6 @@
 """A small graph of people, and short forms for what tests do with it through the port."""
 
+import asyncio
 import itertools
 import json
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from robosystems.graph_api.domain.schema import (
     ScalarKind,
     ScalarType,
 )
+from tests.graph_api.waiting import eventually
 
 PEOPLE: Final = GraphSchema(
     nodes=(
@@ -34,9 +36,7 @@ PEOPLE: Final = GraphSchema(
         ),
     ),
     relationships=(
-        RelationshipTable(
-            "KNOWS", (Endpoint("Person", "Person"),), (Column("since", ScalarType(ScalarKind.INT64)),)
-        ),
+        RelationshipTable("KNOWS", (Endpoint("Person", "Person"),), (Column("since", ScalarType(ScalarKind.INT64)),)),
     ),
 )
 
@@ -116,6 +116,15 @@ class People:
     async def ids(self) -> list[int]:
         """Return the ids of all people in order."""
         return [row["id"] for row in await self.data(ALL)]
+
+    async def pending(self, count: int) -> None:
+        """Wait until so many queries are pending, and a moment longer, so that they do run."""
+
+        async def reached() -> bool:
+            return (await self.backend.state(self.graph_id)).pending_queries == count
+
+        await eventually(reached)
+        await asyncio.sleep(0.05)
 
     async def lines(self, text: str, **fields: Any) -> list[dict[str, Any]]:
         """Run a statement as NDJSON and return all its lines."""

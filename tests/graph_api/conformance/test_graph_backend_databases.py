@@ -129,7 +129,7 @@ async def test_a_drop_ends_running_queries(backend: GraphBackend) -> None:
         return "answered"
 
     queries = asyncio.gather(*(outcome() for _ in range(3)))
-    await _until_running(graph, 3)
+    await graph.pending(3)
     await backend.drop(graph.graph_id)
     async with asyncio.timeout(5):
         assert await queries == ["QUERY_CANCELLED"] * 3
@@ -139,11 +139,11 @@ async def test_a_drop_ends_running_queries(backend: GraphBackend) -> None:
 async def test_two_drops_delete_once(backend: GraphBackend) -> None:
     """At the same moment: one deletes, the other is told that it is being done, or done."""
     graph = await People(backend).make()
-    outcomes = await asyncio.gather(
-        backend.drop(graph.graph_id), backend.drop(graph.graph_id), return_exceptions=True
-    )
+    outcomes = await asyncio.gather(backend.drop(graph.graph_id), backend.drop(graph.graph_id), return_exceptions=True)
     assert outcomes.count(None) == 1
-    assert all(outcome is None or isinstance(outcome, DatabaseBusyError | DatabaseNotFoundError) for outcome in outcomes)
+    assert all(
+        outcome is None or isinstance(outcome, DatabaseBusyError | DatabaseNotFoundError) for outcome in outcomes
+    )
 
 
 async def test_a_failing_definition_leaves_nothing_behind(backend: GraphBackend) -> None:
@@ -220,7 +220,7 @@ async def test_leaving_lets_running_queries_finish(make_backend: MakeBackend) ->
         graph = await People(backend).make()
         text = "UNWIND range(1, 20000) AS a UNWIND range(1, 1000) AS b RETURN sum(a % b) AS s"
         running = asyncio.gather(graph.data(text))
-        await _until_running(graph, 1)
+        await graph.pending(1)
     assert (await running)[0][0]["s"] > 0
 
 
@@ -232,7 +232,7 @@ async def test_state_tells_the_figures_of_the_moment(people: People) -> None:
     assert idle.pending_queries == 0
     assert idle.size_bytes > 0
     running = asyncio.gather(people.run(ENDLESS, timeout_s=1), return_exceptions=True)
-    await _until_running(people, 1)
+    await people.pending(1)
     assert (await people.backend.state(people.graph_id)).pending_queries == 1
     await running
 
@@ -243,10 +243,3 @@ async def test_an_id_that_was_not_checked_reaches_no_file(backend: GraphBackend)
         await backend.create(record_of(GraphId("../escape")), PEOPLE, ())
     with pytest.raises(DatabaseNotFoundError):
         await backend.run(GraphId("../escape"), query("RETURN 1"))
-
-
-async def _until_running(graph: People, count: int) -> None:
-    """Wait until so many queries are pending."""
-    async with asyncio.timeout(10):
-        while len(await graph.backend.running(graph.graph_id)) < count:  # noqa: ASYNC110 (the port has no event for it)
-            await asyncio.sleep(0.01)

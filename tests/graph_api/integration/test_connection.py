@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -33,6 +33,7 @@ from robosystems.graph_api.domain.errors import (
     WorkerCrashedError,
 )
 from robosystems.graph_api.domain.query import AccessMode, EncodedResult, Query, TransactionStatement
+from tests.graph_api.waiting import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -104,13 +105,13 @@ class Peer:
 
 
 @asynccontextmanager
-async def connected() -> AsyncIterator[tuple[WorkerConnection, Peer, Events]]:
+async def connected() -> AsyncGenerator[tuple[WorkerConnection, Peer, Events]]:
     """Give a connection, the other end, and what the connection tells."""
     events = Events()
     connection = WorkerConnection(events, CREDIT_BYTES)
     ours, theirs = socket.socketpair()
     for end in (ours, theirs):
-        end.setblocking(False)
+        end.setblocking(False)  # noqa: FBT003 (the standard library's own form)
     await asyncio.get_running_loop().create_unix_connection(lambda: connection, sock=ours)
     peer = Peer(theirs)
     try:
@@ -249,7 +250,7 @@ async def test_closing_a_stream_early_cancels_its_query() -> None:
         assert (await peer.receive())[:2] == (Kind.CANCEL, call.request_id)
         await peer.send(frame(Kind.CHUNK, call.request_id, b"y") + error(call.request_id, QueryCancelledError("gone")))
         assert [piece async for piece in result.stream] == []
-        await until(lambda: not connection.pending)
+        await eventually(lambda: not connection.pending)
 
 
 async def test_closing_a_stream_that_was_never_read_cancels_its_query() -> None:
@@ -334,7 +335,7 @@ async def test_opening_is_reported() -> None:
     async with connected() as (_, peer, events):
         await peer.send(frame(Kind.READY, 0, msgspec.msgpack.encode(Ready("0.22.0", 39, 12.0))))
         await peer.send(frame(Kind.FAILED, 0, msgspec.msgpack.encode(Failure("STORAGE_VERSION", "old"))))
-        await until(lambda: bool(events.failed))
+        await eventually(lambda: bool(events.failed))
         assert events.ready[0].storage_version == 39
         assert events.failed[0].code == "STORAGE_VERSION"
 
@@ -359,10 +360,3 @@ async def test_request_ids_wrap_around_without_clashing() -> None:
         new = call_of("new")
         connection.send(new)
         assert (old.request_id, new.request_id) == (1, 2)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that happens soon."""
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)

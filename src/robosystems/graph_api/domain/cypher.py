@@ -1,99 +1,134 @@
-"""Cypher that the service builds itself: only values made by `compose` reach an engine.
+"""The only place where Cypher is put together.
 
-The template is text of the program (a `LiteralString`); everything else comes in through named parts whose kind decides how
-it is written. There is no way to put raw text from outside into a statement.
+A template is a literal in the source, values enter it only as parts that know how to write themselves, and the result
+is a type of its own: a string cannot pass for composed Cypher, and composed Cypher comes from nowhere else. Prefer
+parameters for values; parts are for what cannot be one: names, paths, numbers in DDL.
+
+::
+
+    compose("MATCH (n:{table}) RETURN count(n)", table=Identifier("Company"))
+    compose("COPY {table}({columns}) FROM {file}", table=Identifier("T"), columns=[Identifier("a"), Identifier("b")],
+            file=StringLiteral("/data/a.parquet"))
+
+Braces of Cypher itself are doubled: `compose("MATCH (n:{table} {{id: $id}}) RETURN n", ...)`.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, LiteralString, TypeAlias, final
+from string import Formatter
+from typing import Final, LiteralString, TypeAlias
 
 from robosystems.graph_api.domain.errors import InvalidRequestError
 
-_PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
-
-
-@final
-class CypherText(str):
-    """A statement, or a piece of one, that `compose` has made."""
-
-    __slots__ = ()
+_UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
+_ESCAPED: Final = str.maketrans({"\\": r"\\", "'": r"\'", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """A name of a table, column or variable; written between backticks."""
+    """Name of a table, a column, a variable, a function's argument: any text that is not empty.
+
+    Raises:
+        InvalidRequestError: The name is empty, or holds a NUL character or half of a surrogate pair.
+    """
 
     name: str
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise InvalidRequestError("A name is empty.")
+        _check_writable(self.name, "name")
+
+    def __str__(self) -> str:
+        """Write the name in backticks; of backticks inside, two stand for one."""
+        return f"`{self.name.replace('`', '``')}`"
 
 
 @dataclass(frozen=True, slots=True)
 class StringLiteral:
-    """A string; written between single quotes with backslash escapes, the only ones that the engine reads back exactly."""
+    """A string: a path, a comment, a default.
+
+    Raises:
+        InvalidRequestError: The string holds a NUL character or half of a surrogate pair.
+    """
 
     value: str
+
+    def __post_init__(self) -> None:
+        _check_writable(self.value, "string")
+
+    def __str__(self) -> str:
+        """Write the string in single quotes, with the engine's escapes."""
+        return f"'{self.value.translate(_ESCAPED)}'"
 
 
 @dataclass(frozen=True, slots=True)
 class IntegerLiteral:
-    """An integer; written in decimal digits."""
+    """A whole number; the engine says whether it fits its place."""
 
     value: int
 
+    def __str__(self) -> str:
+        """Write the number in digits."""
+        return str(int(self.value))
+
+
+class CypherText(str):
+    """Cypher that `compose` made. It is a string; no other string is one of these."""
+
+    __slots__ = ()
+
+    def __new__(cls, *_: object) -> "CypherText":
+        raise TypeError("Cypher is made by compose() only.")
+
+    @property
+    def text(self) -> str:
+        """The text as a plain string."""
+        return str(self)
+
 
 Part: TypeAlias = Identifier | StringLiteral | IntegerLiteral | CypherText
-"""What a placeholder can stand for."""
+"""What may enter a template."""
 
 
 def compose(template: LiteralString, **parts: Part | Sequence[Part]) -> CypherText:
-    """Return a statement with every `{placeholder}` replaced by its part; sequences are joined by commas.
+    """Put parts into a template.
 
     Args:
-        template: Text of the program, for example `MATCH (n:{table}) RETURN count(n)`. Curly braces that belong to Cypher are
-            doubled.
-        parts: One per placeholder.
+        template: Cypher with a `{name}` for each part; braces of Cypher are doubled. A literal in the source.
+        parts: The parts by name. The elements of a sequence are separated by commas.
 
     Raises:
-        InvalidRequestError: An identifier is empty or holds a character that no quoting makes safe.
-        ValueError: A placeholder has no part or a part has no placeholder: a mistake in the program.
+        ValueError: A name of the template has no part, a part has no place, or a place is more than a name.
+        TypeError: A part is not of the types above.
     """
-    names = {match.group(1) for match in _PLACEHOLDER.finditer(_without_doubled(template))}
-    if names != parts.keys():
-        raise ValueError(f"placeholders {sorted(names)} and parts {sorted(parts)} differ in {template!r}")
-    written = {name: _write(part) for name, part in parts.items()}
-    return CypherText(template.format_map(written))
-
-
-def join(pieces: Sequence[CypherText], separator: LiteralString) -> CypherText:
-    """Return pieces joined by a separator of the program."""
-    return CypherText(separator.join(pieces))
-
-
-def _without_doubled(template: str) -> str:
-    """Return the template without the doubled braces that stand for themselves."""
-    return template.replace("{{", "").replace("}}", "")
+    pieces: list[str] = []
+    missing = set(parts)
+    for text, name, layout, conversion in Formatter().parse(template):
+        pieces.append(text)
+        if name is None:
+            continue
+        if layout or conversion or name not in parts:
+            raise ValueError(f"There is no part {name!r} for the template {template!r}.")
+        missing.discard(name)
+        pieces.append(_write(parts[name]))
+    if missing:
+        raise ValueError(f"The template {template!r} has no place for {sorted(missing)}.")
+    return str.__new__(CypherText, "".join(pieces))
 
 
 def _write(part: Part | Sequence[Part]) -> str:
-    """Return a part as it stands in a statement."""
-    match part:
-        case CypherText():
-            return part
-        case Identifier(name):
-            return _write_identifier(name)
-        case StringLiteral(value):
-            escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-            return f"'{escaped}'"
-        case IntegerLiteral(value):
-            return str(int(value))
-        case _:
-            return ", ".join(_write(each) for each in part)
+    """Write a part, or several."""
+    elements: Sequence[object] = (part,) if isinstance(part, str) or not isinstance(part, Sequence) else part
+    if not all(isinstance(element, Part) for element in elements):
+        raise TypeError(
+            "A part is an Identifier, a StringLiteral, an IntegerLiteral or CypherText, or a sequence of these."
+        )
+    return ", ".join(map(str, elements))
 
 
-def _write_identifier(name: str) -> str:
-    """Return a name between backticks."""
-    if not name or "\x00" in name:
-        raise InvalidRequestError(f"name {name[:80]!r} cannot be used: it is empty or holds a zero character.")
-    doubled = name.replace("`", "``")
-    return f"`{doubled}`"
+def _check_writable(text: str, what: str) -> None:
+    """Refuse what no statement may hold."""
+    if _UNWRITABLE.search(text):
+        raise InvalidRequestError(f"A {what} holds a NUL character or half of a surrogate pair: remove it.")

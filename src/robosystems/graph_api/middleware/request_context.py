@@ -104,10 +104,7 @@ class RequestShell:
         self._numbers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; other kinds of connections pass through."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+        """Serve one HTTP request."""
         started = time.perf_counter()
         traffic = self._parts.traffic
         traffic.in_flight += 1

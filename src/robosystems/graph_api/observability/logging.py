@@ -45,6 +45,7 @@ _SECRET_FIELDS: Final = frozenset(
     }
 )
 _HIDDEN: Final = "***"
+_encode: Final = msgspec.json.Encoder(enc_hook=str).encode
 _SUCCESS_BELOW: Final = 400
 _SERVER_ERROR_FROM: Final = 500
 _CLIENT_CLOSED: Final = 499
@@ -59,8 +60,7 @@ class LogIdentity:
     instance_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class AccessEntry:
+class AccessEntry(msgspec.Struct, frozen=True):
     """What is said about one request.
 
     Attributes:
@@ -77,6 +77,18 @@ class AccessEntry:
     duration_ms: float
     status: int
     request_id: str
+    code: str | None = None
+
+
+class _AccessMembers(msgspec.Struct, omit_defaults=True):
+    """Members of a request's line, in their order."""
+
+    operation: str
+    duration_ms: float
+    status: str
+    http_status: int
+    request_id: str
+    graph_id: str | None = None
     code: str | None = None
 
 
@@ -185,28 +197,21 @@ class JsonLog:
         server_error = entry.status >= _SERVER_ERROR_FROM
         if self._level > (logging.WARNING if server_error else logging.INFO):
             return
-        members: dict[str, object] = {
-            "operation": entry.operation,
-            "duration_ms": round(entry.duration_ms, 3),
-            "status": _outcome(entry),
-            "http_status": entry.status,
-            "request_id": entry.request_id,
-        }
-        if entry.graph_id is not None:
-            members["graph_id"] = entry.graph_id
-        if entry.code is not None:
-            members["code"] = entry.code
-        self._sink.write(self.line("WARNING" if server_error else "INFO", members))
+        members = _AccessMembers(
+            entry.operation,
+            round(entry.duration_ms, 3),
+            _outcome(entry),
+            entry.status,
+            entry.request_id,
+            entry.graph_id,
+            entry.code,
+        )
+        self._sink.write(self._line("WARNING" if server_error else "INFO", _encode(members)))
 
-    def line(self, level: str, members: MutableMapping[str, object]) -> bytes:
-        """Return one line of a level with these members; fixed members come first."""
+    def _line(self, level: str, members: bytes) -> bytes:
+        """Return one line of a level; fixed members come first, then those of an encoded object that is not empty."""
         head = self._after_level.get(level) or self._after_level["INFO"]
-        try:
-            tail = msgspec.json.encode(members, enc_hook=str)
-        except (UnicodeEncodeError, ValueError, TypeError):
-            tail = msgspec.json.encode({name: ascii(value) for name, value in members.items()})
-        separator = b"," if len(members) else b""
-        return b'{"timestamp":"%s%s%s%s\n' % (self._timestamp(), head, separator, tail[1:])
+        return b'{"timestamp":"%s%s,%s\n' % (self._timestamp(), head, members[1:])
 
     def render(self, _logger: object, method: str, event: MutableMapping[str, Any]) -> bytes:
         """Last processor of structlog: return the line of an event."""
@@ -219,7 +224,11 @@ class JsonLog:
             members[name] = _HIDDEN if name in _SECRET_FIELDS else value
         if failure:
             members["traceback"] = self._traceback(failure)
-        return self.line(_LEVEL_OF_METHOD.get(method, "INFO"), members)
+        try:
+            encoded = _encode(members)
+        except (UnicodeEncodeError, ValueError, TypeError):
+            encoded = _encode({name: ascii(value) for name, value in members.items()})
+        return self._line(_LEVEL_OF_METHOD.get(method, "INFO"), encoded)
 
     def install(self) -> None:
         """Send everything that the process says through structlog, logging and warnings to this log."""

@@ -86,9 +86,11 @@ class Replies:
         summary = _pack_summary(figures.rows, figures.execution_ms, figures.flags)
         self._collect(_pack_header(_SUMMARY_BYTES + len(body), _DOCUMENT, request_id) + summary + body)
 
-    def plain(self, request_id: int, body: bytes, execution_ms: float = 0.0, flags: int = SummaryFlag.NONE) -> None:
-        """Answer with a document that is no rows."""
-        summary = _pack_summary(0, execution_ms, flags)
+    def plain(
+        self, request_id: int, body: bytes, execution_ms: float = 0.0, flags: int = SummaryFlag.NONE, rows: int = 0
+    ) -> None:
+        """Answer with a document that is no single result."""
+        summary = _pack_summary(rows, execution_ms, flags)
         self._collect(_pack_header(_SUMMARY_BYTES + len(body), _DOCUMENT, request_id) + summary + body)
 
     def error(self, request_id: int, error: GraphApiError) -> None:

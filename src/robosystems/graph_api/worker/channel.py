@@ -1,8 +1,8 @@
 """The worker's end of the socket: whole frames in, whole frames out.
 
-One thread at a time reads (the one with the reading role); any thread sends, one after the other. The API process always
-reads, so a send waits for a moment only; and if it does not, the monitor sees that the sender is stuck and gives the
-reading role to another thread.
+One thread at a time reads (the one with the reading role); any thread sends, one after the other. The API process
+always reads, so a send waits for a moment only; and if it does not, the monitor sees that the sender is stuck and gives
+the reading role to another thread.
 """
 
 import socket
@@ -33,7 +33,7 @@ class Channel:
     """Frames over a connected stream socket, which it owns."""
 
     def __init__(self, sock: socket.socket) -> None:
-        sock.setblocking(True)
+        sock.settimeout(None)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
         self._socket = sock
         self._sending = threading.Lock()

@@ -32,12 +32,22 @@ class Request:
         order: What it asks for.
         deadline: Reading of `time.monotonic` at which its answer has to be there.
         cause: Why it has to stop; set once, by the thread that reads frames or by the monitor.
-        shielded: Set by the writer while an interrupt would leave open whether a commit happened.
         credit: Bytes that may still be sent; under the lock of `Flow`.
         executor: Who runs it, to be interrupted there; set by that one.
+        handed_over: Set when another thread will answer than the one that ran it.
     """
 
-    __slots__ = ("_unclaimed", "cause", "credit", "deadline", "executor", "order", "request_id", "shielded", "timeout_s")
+    __slots__ = (
+        "_unclaimed",
+        "cause",
+        "credit",
+        "deadline",
+        "executor",
+        "handed_over",
+        "order",
+        "request_id",
+        "timeout_s",
+    )
 
     def __init__(self, request_id: int, order: Order) -> None:
         self.request_id = request_id
@@ -45,13 +55,13 @@ class Request:
         self.timeout_s = order.timeout_s
         self.deadline = time.monotonic() + order.timeout_s
         self.cause: Cause | None = None
-        self.shielded = False
         self.credit = order.credit if isinstance(order, RunRequest) else 0
         self.executor: object | None = None
+        self.handed_over = False
         self._unclaimed = [True]
 
     def claim(self) -> bool:
-        """Whether the caller is the one who answers. Exactly one caller gets True: who runs it, or who ends the wait."""
+        """Whether the caller is the one who answers: exactly one gets True, who runs it or who ends its wait."""
         try:
             self._unclaimed.pop()
         except IndexError:

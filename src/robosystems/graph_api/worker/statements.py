@@ -2,10 +2,11 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from robosystems.graph_api.domain.statement.classification import Statement, StatementKind, classify
+from robosystems.graph_api.domain.statement import Statement, StatementKind, classify
 from robosystems.graph_api.worker.encoding import Shape
 
 _MANY_ROWS: Final = 20_000
@@ -85,20 +86,20 @@ class StatementBook:
             StatementError: It is no statement.
             InvalidRequestError: It is not exactly one.
         """
-        known = self._facts.get(text)
-        if known is not None:
-            return known
-        statement = classify(text)
-        facts = StatementFacts(statement, statement.parameters)
-        if not statement.identifiers & _COUNTED:
-            facts.counters = NO_CHANGES
-        self._facts[text] = facts
-        if len(self._facts) > self._size:
-            try:
-                self._facts.popitem(last=False)
-            except KeyError:  # Another thread has just forgotten everything.
-                pass
-        return facts
+        book = self._facts
+        known = book.get(text)
+        if known is None:
+            statement = classify(text)
+            known = StatementFacts(statement, statement.parameters)
+            if not statement.identifiers & _COUNTED:
+                known.counters = NO_CHANGES
+            book[text] = known
+        # Another thread may have forgotten the text in between.
+        with suppress(KeyError):
+            book.move_to_end(text)
+            if len(book) > self._size:
+                book.popitem(last=False)
+        return known
 
     def forget(self) -> None:
         """Forget everything: the schema has changed."""

@@ -77,7 +77,7 @@ class Statement:
         clauses: What the policy decides about: the form of the statement, and parts of it that need a decision.
         functions: Functions called in expressions, in lower case.
         procedures: Table functions called by `CALL`, in lower case.
-        parameters: Names of the parameters, exactly as the engine wants them (without `$`; backticks belong to the name).
+        parameters: Names of the parameters without `$`, exactly as the engine wants them (with their backticks).
         identifiers: Every unquoted word and every name in backticks, in lower case (names are not case-sensitive):
             whatever table the statement names is among them. Tables that a pattern without a label reaches are not.
         deletes: It may delete rows or tables.

@@ -9,9 +9,9 @@ hold them against the engine, the odd ones included:
 * Only some backslash escapes exist, and a doubled quote is no escape.
 * Names may hold `$` after their first character; inside backticks, two of them stand for one.
 
-Where the engine's reading cannot be followed safely (an unterminated string, an unknown escape), the rest of the text is
-one `ERROR` token: the engine refuses such a text, and so must its caller. Any other character outside ASCII counts as
-part of a word: the engine either agrees or refuses the text as a whole.
+Where the engine's reading cannot be followed safely (an unterminated string, an unknown escape), the rest of the text
+is one `ERROR` token: the engine refuses such a text, and so must its caller. Any other character outside ASCII counts
+as part of a word: the engine either agrees or refuses the text as a whole.
 """
 
 import re
@@ -82,7 +82,7 @@ _KINDS: Final = (TokenKind.ERROR, *TokenKind)
 def tokenize(text: str) -> list[Token]:
     """Cut a text into tokens, in linear time.
 
-    This never fails: what the engine would refuse becomes `ERROR` tokens. The texts of the tokens, joined, are the text.
+    This never fails: what the engine would refuse becomes `ERROR` tokens. Joined, the tokens are the text.
     """
     return [Token(_KINDS[match.lastindex or 0], match.group()) for match in _TOKEN.finditer(text)]
 

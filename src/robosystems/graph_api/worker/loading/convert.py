@@ -14,8 +14,8 @@ from robosystems.graph_api.domain.schema import (
     ScalarType,
     StructType,
 )
+from robosystems.graph_api.worker.arrow import Array, arrow, kernels
 from robosystems.graph_api.worker.loading import scalars
-from robosystems.graph_api.worker.arrow import Array, kernels, arrow
 from robosystems.graph_api.worker.loading.formats import FAILURES
 from robosystems.graph_api.worker.loading.json_values import decode_texts
 from robosystems.graph_api.worker.loading.scalars import ConversionError
@@ -39,7 +39,7 @@ def to_transport(array: Array, column_type: ColumnType) -> Array:
     """Convert an array to `transport_type(column_type)`; nulls stay null.
 
     Raises:
-        ConversionError: The array's type does not suit the column, or a value of it does not; `first_unfit` tells which.
+        ConversionError: The array's type does not suit the column, or a value does not; `first_unfit` tells which.
     """
     try:
         return _converted(_unwrapped(array), column_type)
@@ -82,14 +82,20 @@ def _converted(array: Array, column_type: ColumnType) -> Array:
             return _scalar(array, kind)
         case DecimalType():
             return scalars.to_decimal(array, column_type)
+        case _:
+            return _nested(_from_text(array, column_type), column_type)
+
+
+def _nested(array: Array, column_type: ColumnType) -> Array:
+    match column_type:
         case ListType(element):
-            return _list(_from_text(array, column_type), element)
+            return _list(array, element)
         case ArrayType(element, length):
-            return _array(_from_text(array, column_type), element, length)
+            return _array(array, element, length)
         case StructType(fields):
-            return _struct(_from_text(array, column_type), fields)
+            return _struct(array, fields)
         case MapType():
-            return _map(_from_text(array, column_type), column_type)
+            return _map(array, column_type)
         case _:
             raise ConversionError(f"is of type {array.type}")
 
@@ -169,7 +175,10 @@ def _map(array: Array, column_type: MapType) -> Array:
     )
     keys, values = entries.flatten().flatten()
     return arrow.MapArray.from_arrays(
-        _offsets(entries), to_transport(keys, column_type.key), to_transport(values, column_type.value), mask=array.is_null()
+        _offsets(entries),
+        to_transport(keys, column_type.key),
+        to_transport(values, column_type.value),
+        mask=array.is_null(),
     )
 
 

@@ -1,6 +1,6 @@
 """CSV files as they come from clients: UTF-8, a header, quotes doubled inside quotes.
 
-A value left empty is null; `""` is an empty text. Records may contain line breaks inside quotes; empty lines are skipped.
+A value left empty is null; `""` is an empty text. Quoted values may contain line breaks; empty lines are skipped.
 """
 
 import mmap
@@ -103,7 +103,7 @@ class CsvSource:
             )
         if "straddl" in str(error):
             return LoadError(
-                f"A record is longer than {MAX_RECORD_BYTES >> 20} MiB, or a quote is never closed. Nothing was loaded.",
+                f"A record is longer than {MAX_RECORD_BYTES >> 20} MiB. Nothing was loaded.",
                 reason="record_too_long",
             )
         return LoadError(f"The file cannot be read as CSV: {str(error)[:300]} Nothing was loaded.", reason="damaged")

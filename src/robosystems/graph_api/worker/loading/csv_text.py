@@ -15,6 +15,7 @@ from robosystems.graph_api.domain.errors import LoadError
 _BOM: Final = b"\xef\xbb\xbf"
 _WIDE_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _MATCHED_AT_ONCE: Final = 2_000
+_COUNTED_BYTES: Final = 1 << 20
 _END: Final = rb"(?:\r\n|\n|\r)"
 
 Buffer = bytes | mmap
@@ -48,7 +49,7 @@ class CsvText:
         mark = re.escape(delimiter.encode())
         field = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^"' + mark + rb"\r\n][^" + mark + rb"\r\n]*+)?+"
         record = field + rb"(?:" + mark + field + rb")*+"
-        self._field = re.compile(rb"(" + field + rb")(?:" + mark + rb"|\Z)")
+        self._field = re.compile(field)
         self._record = re.compile(rb"(" + record + rb")(?:" + _END + rb"|\Z)")
         self._records = re.compile(rb"(?:" + record + _END + rb"){1,%d}+" % _MATCHED_AT_ONCE)
         self._begin = len(_BOM) if data[:3] == _BOM else 0
@@ -122,21 +123,28 @@ class CsvText:
         return position
 
     def _fields(self, record: bytes) -> list[bytes]:
-        found = [match[1] for match in self._field.finditer(record)]
-        # Behind the last delimiter, or behind the last field, the pattern finds one empty field more.
-        return found if self._ends_with_delimiter(record) else found[:-1] or found
-
-    def _ends_with_delimiter(self, record: bytes) -> bool:
-        matches = list(self._field.finditer(record))
-        return len(matches) > 1 and matches[-2].end() == len(record) and matches[-2].end() > matches[-2].end(1)
+        """Split a well-formed record."""
+        fields: list[bytes] = []
+        position = -1
+        while position < len(record):
+            found = self._field.match(record, position + 1)
+            if found is None:
+                break
+            fields.append(found[0])
+            position = found.end()
+        return fields
 
     def _unquoted(self, field: bytes) -> bytes:
         return field[1:-1].replace(b'""', b'"') if field[:1] == b'"' else field
 
     def _lines(self, start: int, end: int) -> int:
         """Count line ends."""
-        piece = self._data[start:end]
-        return piece.count(b"\n") or piece.count(b"\r")
+        feeds = returns = 0
+        for begin in range(start, end, _COUNTED_BYTES):
+            piece = self._data[begin : min(begin + _COUNTED_BYTES, end)]
+            feeds += piece.count(b"\n")
+            returns += piece.count(b"\r")
+        return feeds or returns
 
     def _broken(self, position: int) -> LoadError:
         """Return the error for broken quoting in or behind the record at a position."""

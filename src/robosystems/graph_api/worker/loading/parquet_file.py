@@ -28,9 +28,7 @@ _PROVEN_COMPRESSIONS: Final = frozenset({"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
 
 _INTEGER_BITS: Final = {
-    kind: int(kind.value.lstrip("UINT"))
-    for kind in PLAIN
-    if kind.value.startswith(("INT", "UINT"))
+    kind: int(kind.value.lstrip("UINT")) for kind in PLAIN if kind.value.startswith(("INT", "UINT"))
 }
 
 
@@ -127,7 +125,9 @@ def open_parquet(path: Path) -> Any:  # noqa: ANN401 (pyarrow is untyped)
     try:
         return parquet.ParquetFile(path, memory_map=True, pre_buffer=False)
     except (*FAILURES, OSError) as error:
-        raise LoadError(f"The file is not a Parquet file, or damaged: {_first_line(error)}", reason="damaged") from error
+        raise LoadError(
+            f"The file is not a Parquet file, or damaged: {_first_line(error)}", reason="damaged"
+        ) from error
 
 
 def read_batches(file: Any, names: Sequence[str]) -> Iterator[Any]:  # noqa: ANN401 (pyarrow is untyped)
@@ -143,7 +143,9 @@ def read_batches(file: Any, names: Sequence[str]) -> Iterator[Any]:  # noqa: ANN
             done += batch.num_rows
     except (*FAILURES, OSError) as error:
         raise LoadError(
-            f"The file is damaged after row {done}: {_first_line(error)} Nothing was loaded.", reason="damaged", row=done + 1
+            f"The file is damaged after row {done}: {_first_line(error)} Nothing was loaded.",
+            reason="damaged",
+            row=done + 1,
         ) from error
 
 

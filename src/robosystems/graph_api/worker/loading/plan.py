@@ -66,11 +66,13 @@ class Target:
     Attributes:
         table: The table.
         ends: For a relationship table, start and end nodes of the pair that is loaded.
+        pair: For a relationship table, the names of their tables.
         several_pairs: Whether the table connects more pairs than this one.
     """
 
     table: Table
     ends: tuple[NodeKey, NodeKey] | None = None
+    pair: Endpoint | None = None
     several_pairs: bool = False
 
 
@@ -110,9 +112,7 @@ def choose_pair(order: LoadOrder, pairs: Sequence[Endpoint]) -> Endpoint:
         LoadError: It means none, or more than one.
     """
     chosen = [
-        pair
-        for pair in pairs
-        if order.from_table in (None, pair.source) and order.to_table in (None, pair.target)
+        pair for pair in pairs if order.from_table in (None, pair.source) and order.to_table in (None, pair.target)
     ]
     if len(chosen) == 1:
         return chosen[0]
@@ -157,6 +157,20 @@ def plan_load(order: LoadOrder, target: Target, file_columns: Sequence[str]) -> 
     return LoadPlan(target, ends, tuple(properties), tuple(defaults), tuple(unknown))
 
 
+def check_required(order: LoadOrder, target: Target, names: Sequence[str]) -> None:
+    """Check that the columns without which no row can be loaded are among these.
+
+    Raises:
+        LoadError: An end point or the key is missing.
+    """
+    _ends(order, target, names)
+    table = target.table
+    if isinstance(table, NodeTable) and table.primary_key not in names:
+        key = table.column(table.primary_key)
+        if key is not None and key.type != ScalarType(ScalarKind.SERIAL):
+            raise _missing_key(table.name, table.primary_key, names)
+
+
 def unknown_columns(table: Table, unknown: Sequence[str], generated: Iterable[str] = ()) -> LoadError:
     """Return the error for columns of a file that a table does not take."""
     numbered = set(generated)
@@ -179,7 +193,7 @@ def _check_repeated(names: Sequence[str]) -> None:
     for name in names:
         if name in seen:
             raise LoadError(
-                f"The file has more than one column {_quoted(name)}: columns are matched by name, so names must differ.",
+                f"The file has more than one column {_quoted(name)}: columns are matched by name, which must differ.",
                 reason="repeated_column",
                 column=name[:_SHOWN_LENGTH],
             )
@@ -272,4 +286,3 @@ def _listed(names: Sequence[str]) -> str:
 
 def _either(choices: Sequence[str]) -> str:
     return " or ".join(choices[:_SHOWN_NAMES])
-

@@ -1,18 +1,17 @@
 """Strict conversion of Arrow arrays without parts: a value arrives exactly as it was, or not at all.
 
-Each converter takes an array of any type and returns one of the transport type, or raises `ConversionError`. It raises for
-an unsuitable type also when the array is empty, so that a file can be refused before its first row is read.
+Each converter takes an array of any type and returns one of the transport type, or raises `ConversionError`. An empty
+array of an unsuitable type is an error too, so that a file can be refused before its first row is read.
 """
 
-import re
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from robosystems.graph_api.domain.schema import DecimalType, ScalarKind
-from robosystems.graph_api.worker.arrow import Array, kernels, arrow
+from robosystems.graph_api.worker.arrow import Array, arrow, kernels
 from robosystems.graph_api.worker.loading.transport import PLAIN
 
 _types = arrow.types
@@ -131,9 +130,9 @@ def decimal_digits(array: Array) -> Array:
     scale = array.type.scale
     if scale <= _PLAIN_SCALE:
         return kernels.cast(array, arrow.string())
-    whole = type(array.type)
+    narrow = isinstance(array.type, arrow.Decimal128Type)
     unscaled = arrow.Array.from_buffers(
-        arrow.decimal128(38, 0) if whole is arrow.Decimal128Type else arrow.decimal256(76, 0),
+        arrow.decimal128(38, 0) if narrow else arrow.decimal256(76, 0),
         len(array),
         array.buffers(),
         offset=array.offset,
@@ -190,7 +189,7 @@ def to_uuid(array: Array) -> Array:
     """UUIDs in their canonical spelling, or 16 bytes."""
     source = array.type
     if _types.is_fixed_size_binary(source) and source.byte_width == 16:  # noqa: PLR2004 - bytes of a UUID
-        return arrow.array(_each(array, lambda raw: str(UUID(bytes=raw))), arrow.string())
+        return arrow.array(_each(array, _uuid_text), arrow.string())
     if not _types.is_string(source):
         raise _unsuitable(array)
     return kernels.utf8_lower(_matching(array, _CANONICAL_UUID))
@@ -249,6 +248,10 @@ def _instants(array: Array, unit: str) -> Array:
     return kernels.coalesce(kernels.cast(with_zone, wanted), without)
 
 
+def _uuid_text(raw: bytes) -> str:
+    return str(UUID(bytes=raw))
+
+
 def _matching(array: Array, pattern: str) -> Array:
     """Return the array if all its texts match."""
     if not kernels.all(kernels.match_substring_regex(array, pattern)).as_py() and len(array) > array.null_count:
@@ -256,11 +259,10 @@ def _matching(array: Array, pattern: str) -> Array:
     return array
 
 
-def _each(array: Array, convert: Callable[[str], object]) -> list[object]:
+def _each(array: Array, convert: Callable[[Any], object]) -> list[object]:
     """Convert value by value."""
-    values: Iterable[str | None] = array.to_pylist()
     try:
-        return [None if value is None else convert(value) for value in values]
+        return [None if value is None else convert(value) for value in array.to_pylist()]
     except (msgspec.DecodeError, ValueError) as error:
         raise ConversionError from error
 
@@ -272,6 +274,3 @@ def _at_least_float(array: Array) -> Array:
 
 def _unsuitable(array: Array) -> ConversionError:
     return ConversionError(f"is of type {array.type}")
-
-
-NUMBER_PATTERN: Final = re.compile(r"-?[0-9]+")

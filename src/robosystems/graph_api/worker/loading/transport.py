@@ -1,8 +1,8 @@
 """How the values of each column type travel: as which Arrow type they are written, and what the engine makes of it.
 
-The engine's own casts are lenient (2.5 becomes 2 and 1e300 becomes infinite without a word), so every value has its final
-form before the engine sees it. A cast is left to the engine only where Parquet has no such type, and only from a form of
-which it can lose nothing.
+The engine's own casts are lenient (2.5 becomes 2 and 1e300 becomes infinite without a word), so every value has its
+final form before the engine sees it. A cast is left to the engine only where Parquet has no such type, and only from a
+form of which it can lose nothing.
 """
 
 from typing import Final
@@ -92,26 +92,25 @@ def why_not_loadable(column_type: ColumnType) -> str | None:
             return f"values of type {column_type} cannot be read from a file"
         case _ if _decimal_in_collection(column_type, inside=False):
             return "DECIMAL inside a list or map cannot be read from a file; use DOUBLE or STRING there"
-        case ListType(element) | ArrayType(element):
-            return why_not_loadable(element)
-        case StructType(fields):
-            return next((reason for field in fields if (reason := why_not_loadable(field.type))), None)
-        case MapType(_, value):
-            return why_not_loadable(value)
         case _:
-            return None
+            return next(filter(None, map(why_not_loadable, _parts(column_type))), None)
+
+
+def _parts(column_type: ColumnType) -> tuple[ColumnType, ...]:
+    match column_type:
+        case ListType(element) | ArrayType(element):
+            return (element,)
+        case StructType(fields):
+            return tuple(field.type for field in fields)
+        case MapType(key, value):
+            return (key, value)
+        case _:
+            return ()
 
 
 def _decimal_in_collection(column_type: ColumnType, *, inside: bool) -> bool:
     """Whether a DECIMAL lies in a list, array or map: casting such a value crashes the engine."""
-    match column_type:
-        case DecimalType():
-            return inside
-        case ListType(element) | ArrayType(element):
-            return _decimal_in_collection(element, inside=True)
-        case StructType(fields):
-            return any(_decimal_in_collection(field.type, inside=inside) for field in fields)
-        case MapType(key, value):
-            return any(_decimal_in_collection(part, inside=True) for part in (key, value))
-        case _:
-            return False
+    if isinstance(column_type, DecimalType):
+        return inside
+    inside = inside or not isinstance(column_type, StructType)
+    return any(_decimal_in_collection(part, inside=inside) for part in _parts(column_type))

@@ -104,7 +104,7 @@ class TextValues:
         return TextValues(self._array[rows])
 
     def to_transport(self, column_type: ColumnType) -> Array:
-        """Decode, and convert from text. Blanks around a value, and empty quotes, count only where the column is text."""
+        """Decode, and convert from text. Blanks around a value and empty quotes count only in columns of text."""
         try:
             texts = kernels.cast(self._array, arrow.string())
         except FAILURES as error:

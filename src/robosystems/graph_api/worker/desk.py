@@ -1,0 +1,86 @@
+"""What all threads of a worker share: who waits for an answer, and how answers go out."""
+
+import sys
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
+from time import monotonic
+
+from robosystems.graph_api.domain.errors import GraphApiError
+from robosystems.graph_api.worker.answers import Flow, Replies
+from robosystems.graph_api.worker.channel import Channel, PeerGoneError
+from robosystems.graph_api.worker.executor import Executor
+from robosystems.graph_api.worker.requests import Cause, Request
+
+
+class Desk:
+    """Requests without an answer, and the way out for answers.
+
+    Attributes:
+        channel: The socket.
+        flow: Credit of the streams.
+        pending: Requests without an answer, by id.
+        reads: Reads that have ended.
+        writes: Writes, transactions and loads that have ended.
+        activity: Counts frames; tells the monitor whether anything happens.
+    """
+
+    def __init__(self, channel: Channel, frame_bytes: int) -> None:
+        self.channel = channel
+        self.flow = Flow()
+        self.pending: dict[int, Request] = {}
+        self.reads = 0
+        self.writes = 0
+        self.activity = 0
+        self._frame_bytes = frame_bytes
+
+    def replies(self) -> Replies:
+        """Return a way out for one thread."""
+        return Replies(self.channel, self.flow, self._frame_bytes)
+
+    @contextmanager
+    def answering(self, request: Request, replies: Replies) -> Generator[None]:
+        """Answer with the error that the block raises, and forget the request, unless it was handed over."""
+        try:
+            yield
+        except PeerGoneError:
+            raise
+        except Exception as error:  # noqa: BLE001 (boundary: a defect costs one answer, not the database)
+            self.fail(request, replies, error)
+        finally:
+            if not request.handed_over:
+                self.pending.pop(request.request_id, None)
+
+    @staticmethod
+    def fail(request: Request, replies: Replies, error: Exception) -> None:
+        """Answer with an error; one that is not the caller's affair is printed and named only by its code."""
+        if not isinstance(error, GraphApiError):
+            traceback.print_exception(error, file=sys.stderr)
+            error = GraphApiError("The database worker failed unexpectedly; its log says why.")
+        replies.error(request.request_id, error)
+
+    def stop(self, request: Request, cause: Cause, replies: Replies) -> None:
+        """Stop a request: answer it if it waits, else interrupt it. Repeat until it is gone from `pending`."""
+        request.stop(cause)
+        if request.claim():
+            self.pending.pop(request.request_id, None)
+            replies.error(request.request_id, request.error())
+            return
+        executor = request.executor
+        if isinstance(executor, Executor):
+            executor.interrupt(request)
+        self.flow.wake()
+
+    def stop_overdue(self, replies: Replies) -> None:
+        """Stop what is past its deadline, and go on stopping what has to stop."""
+        now = monotonic()
+        for request in list(self.pending.values()):
+            if request.cause is not None:
+                self.stop(request, request.cause, replies)
+            elif now >= request.deadline:
+                self.stop(request, Cause.DEADLINE, replies)
+
+    def stop_all(self, cause: Cause, replies: Replies) -> None:
+        """Stop everything."""
+        for request in list(self.pending.values()):
+            self.stop(request, cause, replies)

@@ -1,0 +1,121 @@
+"""Opening a database: the lock of its directory, its file, and what to do about a damaged log."""
+
+import fcntl
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from robosystems.graph_api.backends.lbug.engine import Engine, EngineConfig
+from robosystems.graph_api.domain.errors import DatabaseBrokenError, DatabaseLockedError, GraphApiError
+
+DATABASE_FILE: Final = "graph.lbug"
+LOCK_FILE: Final = "lock"
+
+_LOCK_WAIT_S: Final = 2.0
+_LOCK_RETRY_S: Final = 0.02
+_LOG_SUFFIXES: Final = (".wal", ".wal.checkpoint", ".shadow")
+_LOG_WORDS: Final = ("wal", "checksum", "replay")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open database.
+
+    Attributes:
+        engine: The engine.
+        possible_loss: Sentences about rows that may have been lost; empty as a rule.
+    """
+
+    engine: Engine
+    possible_loss: tuple[str, ...] = ()
+
+
+def lock_directory(directory: Path) -> int:
+    """Take the lock of a database's directory for as long as the descriptor stays open; return the descriptor.
+
+    The engine's own lock vanishes as soon as its process opens the file a second time, so this one counts.
+
+    Raises:
+        DatabaseLockedError: Another process has held it for two seconds.
+        OSError: The directory is missing or not writable.
+    """
+    descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    give_up = time.monotonic() + _LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= give_up:
+                os.close(descriptor)
+                raise DatabaseLockedError(
+                    "Another process has the database open. Stop the other server, or wait until it has closed it.",
+                    retry_after=_LOCK_WAIT_S,
+                ) from None
+            time.sleep(_LOCK_RETRY_S)
+        else:
+            return descriptor
+
+
+def open_database(config: EngineConfig, nice: int) -> Opened:
+    """Open the database, repairing a damaged write-ahead log if need be.
+
+    The engine's threads get the nice value `nice`: they do the long work only.
+
+    Raises:
+        StorageVersionError: The file is of another storage version.
+        DatabaseBrokenError: The file is damaged beyond its log.
+        GraphApiError: Others as the engine says.
+    """
+    try:
+        return Opened(_on_niced_thread(lambda: Engine.open(config), nice))
+    except DatabaseBrokenError as error:
+        if not _is_about_log(error, config.path):
+            raise
+        loss = _set_log_aside(config.path, error)
+        return Opened(_on_niced_thread(lambda: Engine.open(config, recover=True), nice), (loss,))
+
+
+def _is_about_log(error: DatabaseBrokenError, path: Path) -> bool:
+    words = error.detail.lower()
+    return Path(f"{path}.wal").exists() and any(word in words for word in _LOG_WORDS)
+
+
+def _set_log_aside(path: Path, error: DatabaseBrokenError) -> str:
+    """Copy the log and its companions aside, and say what may be lost."""
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    kept: list[str] = []
+    for suffix in _LOG_SUFFIXES:
+        source = Path(f"{path}{suffix}")
+        if source.exists():
+            kept.append(f"{source.name}.torn-{moment}")
+            shutil.copyfile(source, source.with_name(kept[-1]))
+    return (
+        f"The write-ahead log was damaged and has been replayed up to the damage; commits after it are lost. "
+        f"Copies of the damaged files are kept as {', '.join(kept)}. The engine said: {error.detail}"
+    )
+
+
+def _on_niced_thread(open_it: Callable[[], Engine], nice: int) -> Engine:
+    """Open on a thread with the given nice value; threads that the engine starts inherit it."""
+    opened: list[Engine] = []
+    failed: list[GraphApiError] = []
+
+    def work() -> None:
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+        try:
+            opened.append(open_it())
+        except GraphApiError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=work, name="open")
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return opened[0]

@@ -1,0 +1,270 @@
+"""Running writes: alone, several in one commit, as a transaction; and loads."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+import msgspec
+
+from robosystems.graph_api.backends.lbug.engine import DegradedCommit, EngineResult, Parameters
+from robosystems.graph_api.backends.lbug.wire import (
+    Format,
+    LoadOrder,
+    RunRequest,
+    StatementPart,
+    SummaryFlag,
+    TransactionRequest,
+)
+from robosystems.graph_api.domain.errors import GraphApiError
+from robosystems.graph_api.worker.answers import Replies
+from robosystems.graph_api.worker.counting import Counter
+from robosystems.graph_api.worker.desk import Desk
+from robosystems.graph_api.worker.encoding import Figures, pieces
+from robosystems.graph_api.worker.executor import BEGIN, COMMIT, Executor
+from robosystems.graph_api.worker.parameters import decode_parameters
+from robosystems.graph_api.worker.reads import shape_of
+from robosystems.graph_api.worker.requests import Request
+from robosystems.graph_api.worker.statements import NO_CHANGES, StatementBook, StatementFacts
+
+_ENCODE_HERE_ROWS: Final = 1000
+"""Longer results of writes are encoded by a thread of their own, so that a slow client doesn't hold the lane."""
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class Write:
+    """One statement that is ready to run.
+
+    Attributes:
+        request: Whose it is.
+        order: What was asked for.
+        facts: What is known about the text.
+        parameters: Values, decoded.
+        result: Its rows, once it has run.
+        figures: What its answer says, once it has run.
+    """
+
+    request: Request
+    order: RunRequest
+    facts: StatementFacts
+    parameters: Parameters
+    result: EngineResult | None = None
+    figures: Figures | None = None
+
+    @property
+    def can_be_grouped(self) -> bool:
+        """Whether nothing has to be counted around it, and it changes no tables."""
+        return self.facts.counters is not None and not self.facts.is_schema_change
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSettings:
+    """What the writer lane works with.
+
+    Attributes:
+        book: Facts about texts.
+        directory: The database's directory, for loads.
+        engine_threads: Threads for loads, transactions and long statements.
+    """
+
+    book: StatementBook
+    directory: Path
+    engine_threads: int
+
+
+class Writes:
+    """Runs writes on one connection; used by one thread."""
+
+    def __init__(self, executor: Executor, desk: Desk, replies: Replies, settings: WriteSettings) -> None:
+        self.executor = executor
+        self.desk = desk
+        self.replies = replies
+        self._settings = settings
+        self._counter = Counter(executor)
+
+    def prepare(self, request: Request, order: RunRequest) -> Write:
+        """Look at a statement without running it.
+
+        Raises:
+            GraphApiError: It cannot be run.
+        """
+        facts = self._settings.book.facts(order.text)
+        return Write(request, order, facts, decode_parameters(order.parameters, facts.parameters))
+
+    # -- single statements --------------------------------------------------------------------------------------------
+
+    def run_alone(self, write: Write) -> None:
+        """Run a statement, which commits by itself, and answer it; raises what is answered instead."""
+        facts = write.facts
+        self.executor.use_threads(self._settings.engine_threads if facts.is_long else 1)
+        tables = write.order.counted_tables
+        counting = facts.counters is None and tables != ()
+        exact = facts.statement.deletes
+        before = self._counter.count(tables, exact=exact) if counting else None
+        try:
+            self._execute(write)
+        finally:
+            if facts.is_schema_change:
+                self._schema_changed()
+        if before is not None:
+            counters = before.until(self._counter.count(tables, exact=exact))
+            if facts.counters_are_constant and not facts.is_schema_change:
+                facts.counters = counters
+        else:
+            counters = facts.counters or NO_CHANGES
+        self._answer(write, counters)
+
+    def _execute(self, write: Write) -> None:
+        started = perf_counter()
+        degraded = False
+        try:
+            write.result = self.executor.run(write.request, write.order.text, write.parameters)
+        except DegradedCommit:
+            degraded = True
+        elapsed = (perf_counter() - started) * 1000.0
+        write.facts.execution_ms = elapsed
+        write.figures = Figures(elapsed, degraded=degraded)
+
+    def _answer(self, write: Write, counters: Mapping[str, int]) -> None:
+        """Answer a statement that is committed."""
+        figures, result, order = write.figures, write.result, write.order
+        assert figures is not None  # noqa: S101 (set by whoever ran it)
+        figures.counters = counters
+        if result is None:  # Committed, but the engine gave an error instead of the rows.
+            self.replies.plain(
+                write.request.request_id, _document_without_rows(figures), figures.execution_ms, figures.flags
+            )
+            return
+        write.facts.rows = result.row_count
+        encoded = pieces(result, shape_of(write.facts, result), order.format, order.max_rows, figures)
+        if result.row_count <= _ENCODE_HERE_ROWS:
+            with closing(result):
+                self.replies.rows(write.request, encoded, figures)
+            return
+
+        def encode_elsewhere() -> None:
+            replies = self.desk.replies()
+            write.request.handed_over = False
+            with closing(result), self.desk.answering(write.request, replies):
+                replies.rows(write.request, encoded, figures)
+            replies.flush()
+
+        write.request.handed_over = True
+        threading.Thread(target=encode_elsewhere, name="encode", daemon=True).start()
+
+    # -- several in one commit ----------------------------------------------------------------------------------------
+
+    def run_group(self, group: Sequence[Write]) -> None:
+        """Run statements that can be grouped and answer all of them; one commit if none fails, else one by one."""
+        if not self._commit_together(group):
+            for write in group:
+                with self.desk.answering(write.request, self.replies):
+                    self.run_alone(write)
+            return
+        for write in group:
+            with self.desk.answering(write.request, self.replies):
+                self._answer(write, write.facts.counters or NO_CHANGES)
+
+    def _commit_together(self, group: Sequence[Write]) -> bool:
+        self.executor.use_threads(1)
+        try:
+            self.executor.control(BEGIN)
+            for write in group:
+                self._execute(write)
+            self.executor.control(COMMIT)
+        except DegradedCommit:
+            for write in group:
+                if write.figures is not None:
+                    write.figures.degraded = True
+        except GraphApiError:
+            self.executor.roll_back()
+            for write in group:
+                if write.result is not None:
+                    write.result.close()
+                write.result = write.figures = None
+            return False
+        return True
+
+    # -- transactions -------------------------------------------------------------------------------------------------
+
+    def run_transaction(self, request: Request, order: TransactionRequest) -> None:
+        """Run all statements in one transaction and answer with one document."""
+        started = perf_counter()
+        self.executor.use_threads(self._settings.engine_threads)
+        documents: list[bytes] = []
+        rows, flags, schema_changed = 0, SummaryFlag.NONE, False
+        self.executor.control(BEGIN)
+        try:
+            for number, part in enumerate(order.statements, 1):
+                figures, document, is_schema_change = self._run_part(request, part, order.max_rows, number)
+                documents.append(document)
+                rows += figures.rows
+                schema_changed |= is_schema_change
+            request.check()
+            self.executor.control(COMMIT)
+        except DegradedCommit:
+            flags = SummaryFlag.DEGRADED
+        except BaseException:
+            self.executor.roll_back()
+            self._counter.forget_tables()
+            raise
+        if schema_changed:
+            self._schema_changed()
+        elapsed = (perf_counter() - started) * 1000.0
+        body = b'{"results":[%b],"execution_time_ms":%.3f}' % (b",".join(documents), elapsed)
+        self.replies.plain(request.request_id, body, elapsed, flags, rows=rows)
+
+    def _run_part(
+        self, request: Request, part: StatementPart, max_rows: int | None, number: int
+    ) -> tuple[Figures, bytes, bool]:
+        try:
+            facts = self._settings.book.facts(part.text)
+            parameters = decode_parameters(part.parameters, facts.parameters)
+            counting = facts.counters is None and part.counted_tables != ()
+            before = self._counter.count(part.counted_tables, exact=True) if counting else None
+            started = perf_counter()
+            with closing(self.executor.run(request, part.text, parameters)) as result:
+                figures = Figures((perf_counter() - started) * 1000.0)
+                if facts.is_schema_change:
+                    self._counter.forget_tables()
+                after = None if before is None else self._counter.count(part.counted_tables, exact=True)
+                figures.counters = facts.counters or NO_CHANGES
+                if before is not None and after is not None:
+                    figures.counters = before.until(after)
+                encoded = pieces(result, shape_of(facts, result), Format.JSON, max_rows, figures)
+                return figures, b"".join(encoded), facts.is_schema_change
+        except GraphApiError as error:
+            error.context.update(statement_number=number, statement=part.text[:1000])
+            raise
+
+    # -- loads --------------------------------------------------------------------------------------------------------
+
+    def load(self, request: Request, order: LoadOrder) -> None:
+        """Load a file and answer with the report."""
+        from robosystems.graph_api.worker.loading import load_file  # noqa: PLC0415 (heavy, and most workers load nothing)
+
+        started = perf_counter()
+        self.executor.use_threads(self._settings.engine_threads)
+        flags = SummaryFlag.NONE
+        with self.executor.interruptible(request):
+            report = load_file(self.executor.connection, order, self._settings.directory)
+        self.replies.plain(request.request_id, _encode(report), (perf_counter() - started) * 1000.0, flags)
+
+    def _schema_changed(self) -> None:
+        self._settings.book.forget()
+        self._counter.forget_tables()
+
+
+def _document_without_rows(figures: Figures) -> bytes:
+    return (
+        b'{"columns":[],"types":[],"data":[],"row_count":0,"truncated":false,"execution_time_ms":%.3f,"counters":%b}'
+        % (
+            figures.execution_ms,
+            _encode(figures.counters),
+        )
+    )
