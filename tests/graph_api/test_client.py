@@ -143,7 +143,9 @@ async def test_errors_are_raised_by_their_code(client: EitherClient) -> None:
 
 async def test_a_timeout_is_the_servers_error(client: EitherClient) -> None:
     """A query over its deadline raises the server's error, not one of the connection."""
-    heavy = "UNWIND range(1, 100000) AS a UNWIND range(1, 100000) AS b RETURN count(*) AS n"
+    heavy = (
+        "UNWIND range(1, 100000) AS a UNWIND range(1, 100000) AS b WITH a * b AS c WHERE c % 7 = 3 RETURN count(c) AS n"
+    )
     with pytest.raises(QueryTimeoutError):
         await client.call("query", "people", heavy, timeout=0.3)
 

@@ -11,7 +11,7 @@ from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException  # noqa: TID251 - completed here with the methods of the path
 from starlette.routing import BaseRoute, Match
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from robosystems.graph_api.bootstrap import open_services, service_version
 from robosystems.graph_api.config import Settings
@@ -92,8 +92,10 @@ class GraphApi(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or start and stop."""
         scope["app"] = self
-        serve = self._shell if scope["type"] == "http" else self.router
-        await serve(scope, receive, send)
+        if scope["type"] == "http":
+            await self._shell(scope, receive, send)
+        else:
+            await self.router(scope, receive, self._without_traceback(send))
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the routes inside the shell; the shell does what the framework's error handlers would."""
@@ -130,6 +132,16 @@ class GraphApi(FastAPI):
             if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
                 error.headers = {"Allow": ", ".join(_methods(self.routes, scope))}
             raise
+
+    def _without_traceback(self, send: Send) -> Send:
+        """Return a `send` that leaves out the text of a failed start: the caller reads `start_failure`."""
+
+        async def quiet(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed" and self.start_failure is not None:
+                message["message"] = ""
+            await send(message)
+
+        return quiet
 
     @asynccontextmanager
     async def _open(self, app: FastAPI) -> AsyncGenerator[None]:

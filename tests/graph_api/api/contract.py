@@ -11,6 +11,9 @@ import jsonschema
 
 from robosystems.graph_api.app import openapi_document
 
+_DOCUMENT_PATH = "/openapi.json"
+"""The one path that the document leaves out: itself."""
+
 _PARAMETER = re.compile(r"\\\{[^}]+\\\}")
 
 
@@ -53,6 +56,8 @@ class Contract:
         if response.status_code >= 400:
             self.validate_problem(response)
         found = self.operation(response.request.method, response.request.url.path)
+        if found is None and response.request.url.path == _DOCUMENT_PATH:
+            return
         if found is None:
             assert response.status_code in {401, 404, 405, 503}, response.text
             return

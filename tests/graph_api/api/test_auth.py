@@ -49,7 +49,6 @@ def test_a_key_opens_the_node_in_each_documented_form(stranger: httpx.Client, na
         ("Authorization", KEY),
         ("Authorization", f"Basic {KEY}"),
         ("Authorization", "Bearer"),
-        ("Authorization", "Bearer "),
         ("Authorization", ""),
         ("X-API-Key", KEY),
     ],

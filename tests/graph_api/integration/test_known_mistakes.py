@@ -15,7 +15,7 @@ from tests.graph_api.server_process import ServerProcess
 pytestmark = pytest.mark.integration
 
 DDL = "CREATE NODE TABLE N(id INT64, u STRING, PRIMARY KEY(id))"
-HEAVY = "UNWIND range(1, 100000) AS a UNWIND range(1, 100000) AS b RETURN count(*) AS n"
+HEAVY = "UNWIND range(1, 100000) AS a UNWIND range(1, 100000) AS b WITH a * b AS c WHERE c % 7 = 3 RETURN count(c) AS n"
 """Would run for minutes."""
 
 OTHER_KEY = "graph_api_the_next_key"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from robosystems.graph_api.client import GraphApiError, GraphClient, QueryResult
@@ -221,7 +222,7 @@ def _print_rows(context: typer.Context, columns: list[str], rows: list[dict[str,
     table = Table(*columns)
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console().print(table, markup=False)
+    Console().print(table)
 
 
 def _print_record(context: typer.Context, record: dict[str, Any]) -> None:
@@ -233,7 +234,7 @@ def _print_record(context: typer.Context, record: dict[str, Any]) -> None:
     table = Table("field", "value")
     for name, value in record.items():
         table.add_row(name, _cell(value))
-    Console().print(table, markup=False)
+    Console().print(table)
 
 
 def _print_json(document: object) -> None:
@@ -245,5 +246,4 @@ def _cell(value: object) -> str:
     """Return a value as a cell of a table; markup in it stays text."""
     if value is None:
         return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text.replace("[", "\\[")
+    return escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

@@ -24,5 +24,7 @@ class BackendCapabilities:
         """Raise `CapabilityNotSupportedError` unless the named capability is there."""
         if asdict(self).get(capability) is not True:
             raise CapabilityNotSupportedError(
-                f"The {self.backend} backend does not support {capability!r}.", capability=capability, backend=self.backend
+                f"The {self.backend} backend does not support {capability!r}.",
+                capability=capability,
+                backend=self.backend,
             )

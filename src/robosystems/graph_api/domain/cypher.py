@@ -17,7 +17,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Formatter
-from typing import Final, LiteralString, TypeAlias
+from typing import Final, LiteralString, Self, TypeAlias
 
 from robosystems.graph_api.domain.errors import InvalidRequestError
 
@@ -79,7 +79,8 @@ class CypherText(str):
 
     __slots__ = ()
 
-    def __new__(cls, *_: object) -> "CypherText":
+    def __new__(cls, *_: object) -> Self:
+        """Refuse: see the class."""
         raise TypeError("Cypher is made by compose() only.")
 
     @property
@@ -104,28 +105,32 @@ def compose(template: LiteralString, **parts: Part | Sequence[Part]) -> CypherTe
         TypeError: A part is not of the types above.
     """
     pieces: list[str] = []
-    missing = set(parts)
+    unused = set(parts)
     for text, name, layout, conversion in Formatter().parse(template):
         pieces.append(text)
         if name is None:
             continue
         if layout or conversion or name not in parts:
             raise ValueError(f"There is no part {name!r} for the template {template!r}.")
-        missing.discard(name)
+        unused.discard(name)
         pieces.append(_write(parts[name]))
-    if missing:
-        raise ValueError(f"The template {template!r} has no place for {sorted(missing)}.")
+    if unused:
+        raise ValueError(f"The template {template!r} has no place for {sorted(unused)}.")
     return str.__new__(CypherText, "".join(pieces))
 
 
 def _write(part: Part | Sequence[Part]) -> str:
     """Write a part, or several."""
-    elements: Sequence[object] = (part,) if isinstance(part, str) or not isinstance(part, Sequence) else part
-    if not all(isinstance(element, Part) for element in elements):
-        raise TypeError(
-            "A part is an Identifier, a StringLiteral, an IntegerLiteral or CypherText, or a sequence of these."
-        )
-    return ", ".join(map(str, elements))
+    if isinstance(part, str) or not isinstance(part, Sequence):
+        return _write_one(part)
+    return ", ".join(map(_write_one, part))
+
+
+def _write_one(part: object) -> str:
+    """Write a part; a plain string is none."""
+    if not isinstance(part, Part):
+        raise TypeError(f"{part!r:.80} is no Identifier, StringLiteral, IntegerLiteral or CypherText.")
+    return str(part)
 
 
 def _check_writable(text: str, what: str) -> None:

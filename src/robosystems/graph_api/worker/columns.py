@@ -9,7 +9,7 @@ How values look is documented in docs/results.md; `worker.rows` makes the same t
 
 import base64
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -24,29 +24,50 @@ _MICROSECONDS: Final = 1_000_000
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def json_texts(array: Array) -> Array:
-    """Return the JSON text of each value as an array of strings without nulls.
+class Texts(NamedTuple):
+    """JSON texts of a column: `before + strings[i] + after`, so that quotes need no pass of their own.
+
+    Attributes:
+        before: What stands before each string.
+        strings: Array of strings without nulls.
+        after: What stands after each string.
+    """
+
+    before: str
+    strings: Array
+    after: str
+
+
+def json_texts(array: Array) -> Texts:
+    """Return the JSON text of each value of an array.
 
     Raises:
         pyarrow.ArrowException: The texts together are over 2 GiB: take fewer rows.
     """
     kind = array.type
     if array.null_count == len(array):
-        return _constant("null", len(array))
-    for matches, texts in _MAKERS:
+        return Texts("", _constant("null", len(array)), "")
+    for matches, make in _MAKERS:
         if matches(kind):
-            return _without_nulls(texts(array))
-    return _without_nulls(_one_by_one(array, _encode))
+            texts = make(array)
+            break
+    else:
+        texts = _one_by_one(array, _encode)
+    if not isinstance(texts, Texts):
+        texts = Texts("", texts, "")
+    if texts.strings.null_count == 0:
+        return texts
+    return Texts("", kernels.fill_null(_whole(texts), "null"), "")
 
 
-def joined_rows(columns: Sequence[Array], between: Sequence[str]) -> Array:
+def joined_rows(columns: Sequence[Texts], between: Sequence[str]) -> Array:
     """Return one string per row: `between[0] + columns[0][i] + between[1] + ... + between[-1]`."""
-    if not columns:
-        raise ValueError("a row needs a column")
     parts: list[Array] = []
-    for text, column in zip(between, columns, strict=False):
-        parts += (_text(text), column)
-    return _join(*parts, _text(between[-1]))
+    before = ""
+    for text, (opening, strings, closing) in zip(between, columns, strict=False):
+        parts += (_text(before + text + opening), strings)
+        before = closing
+    return _join(*parts, _text(before + between[-1]))
 
 
 def text_bytes(strings: Array) -> memoryview:
@@ -80,8 +101,10 @@ def _constant(text: str, count: int) -> Array:
     return arrow.repeat(_text(text), count)
 
 
-def _without_nulls(texts: Array) -> Array:
-    return kernels.fill_null(texts, "null") if texts.null_count else texts
+def _whole(texts: Texts) -> Array:
+    """Return the texts as one array; null where the string is null."""
+    before, strings, after = texts
+    return _join(_text(before), strings, _text(after)) if before or after else strings
 
 
 def _one_by_one(array: Array, text: Callable[[Any], bytes]) -> Array:
@@ -89,8 +112,8 @@ def _one_by_one(array: Array, text: Callable[[Any], bytes]) -> Array:
     return arrow.array([None if value is None else text(value).decode() for value in array.to_pylist()], arrow.string())
 
 
-def _quoted(texts: Array) -> Array:
-    return _join(_text('"'), texts, _text('"'))
+def _quoted(strings: Array) -> Texts:
+    return Texts('"', strings, '"')
 
 
 def _any(mask: Array) -> bool:
@@ -122,7 +145,7 @@ def _floats(array: Array) -> Array:
     return texts
 
 
-def _strings(array: Array) -> Array:
+def _strings(array: Array) -> Array | Texts:
     content = bytes(text_bytes(array))
     if any(code in content for code in _CONTROLS):
         return _one_by_one(array, _encode)
@@ -133,7 +156,7 @@ def _strings(array: Array) -> Array:
     return _quoted(array)
 
 
-def _decimals(array: Array) -> Array:
+def _decimals(array: Array) -> Array | Texts:
     texts = array.cast(arrow.string())
     if b"E" in bytes(text_bytes(texts)):
         plain = [None if value is None else format(value, "f") for value in array.to_pylist()]
@@ -141,11 +164,11 @@ def _decimals(array: Array) -> Array:
     return texts if array.type.scale == 0 else _quoted(texts)
 
 
-def _dates(array: Array) -> Array:
+def _dates(array: Array) -> Texts:
     return _quoted(array.cast(arrow.string()))
 
 
-def _timestamps(array: Array) -> Array:
+def _timestamps(array: Array) -> Texts:
     """Write `2020-01-02T03:04:05`, with six (or, for nanoseconds, nine) digits where there is a fraction."""
     unit = "ns" if array.type.unit == "ns" else "us"
     zone = "" if array.type.tz is None else "Z"
@@ -155,7 +178,7 @@ def _timestamps(array: Array) -> Array:
     fraction = kernels.not_equal(moments, seconds.cast(arrow.timestamp(unit)))
     short = seconds.cast(arrow.string())
     texts = kernels.if_else(fraction, moments.cast(arrow.string()), short) if _any(fraction) else short
-    return _join(_text('"'), kernels.replace_substring(texts, " ", "T", max_replacements=1), _text(f'{zone}"'))
+    return Texts('"', kernels.replace_substring(texts, " ", "T", max_replacements=1), f'{zone}"')
 
 
 def _durations(array: Array) -> Array:
@@ -194,13 +217,13 @@ def _uuid_text(value: bytes) -> bytes:
 def _lists(array: Array) -> Array:
     offsets = array.offsets
     first, last = offsets[0].as_py(), offsets[-1].as_py()
-    inner = json_texts(array.values.slice(first, last - first))
+    inner = _whole(json_texts(array.values.slice(first, last - first)))
     return _bracketed(offsets, first, inner, array.is_valid())
 
 
 def _fixed_lists(array: Array) -> Array:
     size = array.type.list_size
-    inner = json_texts(array.values.slice(array.offset * size, len(array) * size))
+    inner = _whole(json_texts(array.values.slice(array.offset * size, len(array) * size)))
     offsets = arrow.array(range(0, (len(array) + 1) * size, size), arrow.int32()) if size else None
     if offsets is None:
         return _masked(_constant("[]", len(array)), array.is_valid())
@@ -225,7 +248,7 @@ def _maps(array: Array) -> Array:
     """Write an object if the keys are strings, else a list of pairs."""
     offsets = array.offsets
     first, last = offsets[0].as_py(), offsets[-1].as_py()
-    keys, items = (json_texts(part.slice(first, last - first)) for part in (array.keys, array.items))
+    keys, items = (_whole(json_texts(part.slice(first, last - first))) for part in (array.keys, array.items))
     if arrow.types.is_string(array.type.key_type):
         entries, opening, closing = _join(keys, _text(":"), items), "{", "}"
     else:
@@ -299,7 +322,7 @@ def _unions(array: Array) -> Array:
     for position, code in enumerate(array.type_codes.to_pylist()):
         offset = array.offsets[position].as_py()
         child = array.field(code).slice(offset, 1)
-        texts.append(json_texts(child)[0].as_py())
+        texts.append(_whole(json_texts(child))[0].as_py())
     return arrow.array(texts, arrow.string())
 
 
@@ -316,7 +339,7 @@ def _is_strings(kind: DataType) -> bool:
     return bool(arrow.types.is_string(kind) or arrow.types.is_large_string(kind))
 
 
-_MAKERS: Final[tuple[tuple[Callable[[DataType], bool], Callable[[Array], Array]], ...]] = (
+_MAKERS: Final[tuple[tuple[Callable[[DataType], bool], Callable[[Array], Any]], ...]] = (
     (_is_boolean_or_integer, _integers),
     (_is_strings, _strings),
     (arrow.types.is_floating, _floats),

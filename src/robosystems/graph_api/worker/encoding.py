@@ -8,7 +8,9 @@ Small results of plain types go row by row, all others through Arrow, whole colu
 how values look on both ways.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -33,6 +35,8 @@ BATCH_ROWS: Final = 16_384
 _BATCH_BYTES: Final = 32 << 20
 _CUT_FACTOR: Final = 8
 _FEW_ROWS: Final = 1000
+_PARALLEL_FROM: Final = 4
+_ENCODERS: Final = 2
 
 _encode: Final = msgspec.json.Encoder().encode
 _encode_lines: Final = msgspec.json.Encoder().encode_lines
@@ -161,11 +165,34 @@ def _by_columns(result: EngineResult, shape: Shape, layout: Format, count: int) 
         table = table.slice(0, count)
     batches = table.to_batches()
     del table
+    if not batches:
+        return
     skip = 0 if layout is Format.NDJSON else 1
-    while batches:
-        for text in _texts_of_rows(batches.pop(0), between):
-            yield text[skip:]
-            skip = 0
+    for text in _texts_of_batches(batches, between):
+        yield text[skip:]
+        skip = 0
+
+
+def _texts_of_batches(batches: list[Batch], between: list[str]) -> Iterator[memoryview]:
+    """Encode batches in order, several at a time if there are many; lets go of each one."""
+    batches.reverse()
+    if len(batches) < _PARALLEL_FROM:
+        while batches:
+            yield from _texts_of_rows(batches.pop(), between)
+        return
+
+    def encode(batch: Batch) -> list[memoryview]:
+        return list(_texts_of_rows(batch, between))
+
+    ahead: deque[Future[list[memoryview]]] = deque()
+    pool = ThreadPoolExecutor(_ENCODERS, thread_name_prefix="encode")
+    try:
+        while batches or ahead:
+            while batches and len(ahead) <= _ENCODERS:
+                ahead.append(pool.submit(encode, batches.pop()))
+            yield from ahead.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _between(shape: Shape, layout: Format) -> list[str]:

@@ -216,7 +216,7 @@ def to_date(array: Array) -> Array:
     days = kernels.cast(array, arrow.date32())
     if _types.is_timestamp(source):
         instants = kernels.cast(array, arrow.timestamp(source.unit))
-        if not kernels.all(kernels.equal(kernels.cast(days, arrow.timestamp(source.unit)), instants)).as_py():
+        if not kernels.all(kernels.equal(kernels.cast(days, arrow.timestamp(source.unit)), instants), min_count=0).as_py():
             raise ConversionError("has a time of day")
     return days
 
@@ -254,7 +254,7 @@ def _uuid_text(raw: bytes) -> str:
 
 def _matching(array: Array, pattern: str) -> Array:
     """Return the array if all its texts match."""
-    if not kernels.all(kernels.match_substring_regex(array, pattern)).as_py() and len(array) > array.null_count:
+    if not kernels.all(kernels.match_substring_regex(array, pattern), min_count=0).as_py():
         raise ConversionError
     return array
 

@@ -1,0 +1,1 @@
+"""Texts that several tiers of the tests share."""
