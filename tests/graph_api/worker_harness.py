@@ -267,11 +267,11 @@ class TemplateHarness:
             message = self.control.recv(1 << 16)
             if not message:
                 raise EOFError("the template has closed its socket")
-            match msgspec.msgpack.decode(message, type=Forked | Exited):
-                case Forked(worker_id, process_id):
-                    self._forks[worker_id] = process_id
-                case Exited(worker_id, _, status):
-                    self.exits[worker_id] = status
+            news: Forked | Exited = msgspec.msgpack.decode(message, type=Forked | Exited)
+            if isinstance(news, Forked):
+                self._forks[news.worker_id] = news.process_id
+            else:
+                self.exits[news.worker_id] = news.status
 
     def stop(self) -> int:
         """End the template and everything it has forked; return its exit code."""

@@ -1,5 +1,6 @@
 """The server: flags, key file, socket, signals."""
 
+import contextlib
 import gc
 import logging
 import os
@@ -173,10 +174,11 @@ def _run(settings: Settings, key_file: Path | None) -> int:
             typer.echo(_first_steps(url, key_file))
 
     server = Server(_server_config(api), api, settings.lbug_shutdown_grace_seconds, started)
-    with log.sink.writing(), listener:
+    with log.sink.writing(), listener, contextlib.suppress(SystemExit):  # with which uvicorn ends a failed start
         server.run(sockets=[listener])
     if api.start_failure is not None:
-        typer.echo(f"graph-api: cannot start: {api.start_failure}", err=True)
+        path = settings.lbug_database_path
+        typer.echo(f"graph-api: cannot start: {api.start_failure} (LBUG_DATABASE_PATH is {path})", err=True)
     return 0 if server.started else _EXIT_FAILED
 
 

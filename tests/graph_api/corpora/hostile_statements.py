@@ -1,7 +1,7 @@
 """Statements of a hostile tenant.
 
-Each is refused by the policy, or classified as what it is. With the policy off, each must still do no harm to anything but
-the tenant's own database: run them against a confined worker. `OUTSIDE` begins every path that they write to.
+Each is refused by the policy, or classified as what it is. With the policy off, each must still do no harm to anything
+but the tenant's own database: run them against a confined worker. `OUTSIDE` begins the paths that they write to.
 """
 
 from collections.abc import Mapping
@@ -66,12 +66,11 @@ FORBIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
         "OPTIONAL MATCH (n) LOAD FROM '/etc/passwd' (file_format='csv') CREATE (:T {id: column0})",
         "MATCH (n) WHERE n.name = 'http://a' LOAD FROM '/etc/passwd' (file_format='csv') RETURN *",
         "MATCH (n) WHERE n.name = '\\'' LOAD FROM '/etc/passwd' (file_format='csv') RETURN '\\''",
-        'MATCH (n) WHERE n.name = "\\\\" LOAD FROM \'/etc/passwd\' (file_format=\'csv\') RETURN "\\\\"',
+        "MATCH (n) WHERE n.name = \"\\\\\" LOAD FROM '/etc/passwd' (file_format='csv') RETURN \"\\\\\"",
         "EXPLAIN LOAD FROM '/etc/passwd' (file_format='csv') RETURN *",
         "EXPLAIN LOGICAL LOAD FROM '/etc/passwd' (file_format='csv') RETURN *",
         "PROFILE LOAD FROM '/etc/passwd' (file_format='csv') RETURN *",
         "profile/**/load/**/from '/etc/passwd' (file_format='csv') return *",
-        "CREATE NODE TABLE Stolen AS LOAD FROM '/etc/passwd' (file_format='csv') RETURN *",
     ),
     "COPY FROM": (
         "COPY Company FROM '/etc/passwd'",
@@ -128,7 +127,7 @@ FORBIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
         "ATTACH 'host=127.0.0.1 port=9' AS pg (DBTYPE postgres)",
         "ATTACH '/etc/passwd' AS s (DBTYPE sqlite)",
         "EXPLAIN ATTACH '../neighbour/graph.lbug' AS neighbour (DBTYPE lbug)",
-        "AT\u200bTACH 'x' AS y (DBTYPE lbug)".replace("\u200b", ""),
+        "aTtAcH/**/'x'/**/AS/**/y/**/(DBTYPE lbug)",
     ),
     "DETACH": ("DETACH neighbour", "detach/**/neighbour"),
     "USE": ("USE neighbour", "use `neighbour`", "USE GRAPH other", "USE\nGRAPH\nother", "EXPLAIN USE neighbour"),
@@ -158,7 +157,12 @@ FORBIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
         "load extension json",
         "LOAD/**/EXTENSION/**/duckdb",
     ),
-    "BEGIN TRANSACTION": ("BEGIN TRANSACTION", "begin transaction", "BEGIN TRANSACTION READ ONLY", "BEGIN/**/TRANSACTION"),
+    "BEGIN TRANSACTION": (
+        "BEGIN TRANSACTION",
+        "begin transaction",
+        "BEGIN TRANSACTION READ ONLY",
+        "BEGIN/**/TRANSACTION",
+    ),
     "COMMIT": ("COMMIT", "commit;", "/**/COMMIT/**/", "EXPLAIN COMMIT", "PROFILE COMMIT"),
     "ROLLBACK": ("ROLLBACK", "rollback ;", "// first\nROLLBACK"),
     "CHECKPOINT": ("CHECKPOINT", "checkpoint", "PROFILE CHECKPOINT"),
@@ -200,11 +204,15 @@ FORBIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "CREATE USER": ("CREATE USER admin WITH PASSWORD 'x'", "create user admin"),
     "CREATE ROLE": ("CREATE ROLE admin",),
     "ANALYZE": ("ANALYZE", "ANALYZE Company"),
-    "ALTER TABLE ... SET": ("ALTER TABLE Company SET SORTED BY (id ASC)", "ALTER TABLE OWNS SET SORTED BY (since ASC) CSR"),
+    "ALTER TABLE ... SET": (
+        "ALTER TABLE Company SET SORTED BY (id ASC)",
+        "ALTER TABLE OWNS SET SORTED BY (since ASC) CSR",
+    ),
     "CREATE TABLE ... AS": (
         "CREATE NODE TABLE Copied AS MATCH (n:Company) RETURN n.id AS id",
         "CREATE REL TABLE Crash(FROM Company TO Company) AS MATCH (n:Company) RETURN n.id, n.id",
         "create node table Copied/**/as/**/match (n:Company) return n.id as id",
+        "CREATE NODE TABLE Stolen AS LOAD FROM '/etc/passwd' (file_format='csv') RETURN *",
         "CREATE NODE TABLE IF NOT EXISTS Copied AS UNWIND [1, 2] AS id RETURN id",
     ),
     "CREATE TABLE ... WITH (...)": (
@@ -244,7 +252,7 @@ FORBIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
         "RETURN 'to_json( $p )'",
         "RETURN 1 // to_json($p)",
         "RETURN to_json($p)",
-        "MATCH (n) WHERE n.name = \"TO_JSON(\n$p)\" RETURN n",
+        'MATCH (n) WHERE n.name = "TO_JSON(\n$p)" RETURN n',
         "RETURN 1 /* To_Json($p) */ AS x",
         "RETURN 'to_j\u017fon($p)'",
     ),
@@ -314,7 +322,6 @@ UNREADABLE: Final = (
     "RETURN 1 AS `open",
     "RETURN 1 /* open",
     "RETURN 1 /***/ DELETE n",
-    "MATCH (n) /***/ DELETE n /* */",
     "RETURN 1 // \r DELETE n\n",
     "RETURN '\\d'",
     "RETURN '\\'",
@@ -393,7 +400,7 @@ DISGUISED_WRITES: Final = (
     "MATCH (limit:Company) WITH limit DELETE limit",
     "MATCH (n:Company) WITH n LIMIT 1 SET n.name = 'x'",
     "MATCH (n:Company) WHERE n.name = '\\'' SET n.name = 'x'",
-    "MATCH (n:Company) WHERE n.name = \"'\" SET n.name = \"'\"",
+    'MATCH (n:Company) WHERE n.name = "\'" SET n.name = "\'"',
     "MATCH (n:Company) WITH [n] AS l UNWIND l AS m SET m.name = 'x'",
     "MATCH (n:Company) WITH n, 3! AS f SET n.name = 'x'",
     "MATCH (n:Company) WITH * SET n.name = 'x' RETURN n",

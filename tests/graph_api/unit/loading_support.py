@@ -25,7 +25,7 @@ class LoadingGraph:
 
     def run(self, text: str) -> list[list[Any]]:
         """Run a statement and return its rows."""
-        with self.connection.run(text) as result:
+        with self.connection.run_plain(text) as result:
             return list(result.rows())
 
     def place(self, content: bytes) -> Path:

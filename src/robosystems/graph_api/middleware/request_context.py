@@ -129,6 +129,10 @@ class RequestShell:
             await self._app(scope, body, answer.send)
         except ClientDisconnect:
             known["client_gone"] = True
+        except asyncio.CancelledError:
+            if not traffic.draining:
+                raise
+            await self._fail(_cut_off(), answer, known, body)
         except Exception as error:  # noqa: BLE001 - the edge of the request: everything becomes an answer here
             await self._fail(error, answer, known, body)
         finally:
@@ -205,6 +209,14 @@ def _headers(scope: Scope) -> dict[bytes, bytes]:
     """Return the headers of a request by name; of several alike the first, which no intermediary can have appended."""
     headers: Headers = scope["headers"]
     return dict(reversed(headers))
+
+
+def _cut_off() -> ShuttingDownError:
+    """Return the error for a request that outlived the grace of the drain; what it wrote may have been committed."""
+    return ShuttingDownError(
+        "The node was shut down before the request was done; if it was a write, look whether it happened.",
+        retryable=False,
+    )
 
 
 async def _linger(body: BoundedBody) -> None:

@@ -2,15 +2,17 @@
 
 import sys
 import traceback
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from time import monotonic
+from typing import Concatenate, ParamSpec
 
 from robosystems.graph_api.domain.errors import GraphApiError
 from robosystems.graph_api.worker.answers import Flow, Replies
 from robosystems.graph_api.worker.channel import Channel, PeerGoneError
 from robosystems.graph_api.worker.executor import Executor
 from robosystems.graph_api.worker.requests import Cause, Request
+
+_Arguments = ParamSpec("_Arguments")
 
 
 class Desk:
@@ -38,18 +40,26 @@ class Desk:
         """Return a way out for one thread."""
         return Replies(self.channel, self.flow, self._frame_bytes)
 
-    @contextmanager
-    def answering(self, request: Request, replies: Replies) -> Generator[None]:
-        """Answer with the error that the block raises, and forget the request, unless it was handed over."""
+    def answer(
+        self,
+        request: Request,
+        replies: Replies,
+        work: Callable[Concatenate[Request, _Arguments], None],
+        *arguments: _Arguments.args,
+        **named: _Arguments.kwargs,
+    ) -> None:
+        """Call `work`, which answers; answer with the error that it raises instead, if it does.
+
+        Forgets the request then, unless it was handed over to another thread.
+        """
         try:
-            yield
+            work(request, *arguments, **named)
         except PeerGoneError:
             raise
         except Exception as error:  # noqa: BLE001 (boundary: a defect costs one answer, not the database)
             self.fail(request, replies, error)
-        finally:
-            if not request.handed_over:
-                self.pending.pop(request.request_id, None)
+        if not request.handed_over:
+            self.pending.pop(request.request_id, None)
 
     @staticmethod
     def fail(request: Request, replies: Replies, error: Exception) -> None:

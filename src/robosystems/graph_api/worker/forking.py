@@ -5,7 +5,6 @@ import select
 import signal
 import socket
 import time
-import traceback
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -66,14 +65,10 @@ class Template:
     @staticmethod
     def _become_worker(order: ForkOrder, descriptor: int) -> NoReturn:
         """Drop what belongs to the template and be a worker."""
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            close_descriptors_except((*_STANDARD_STREAMS, descriptor))
-            run_worker(order.config, socket.socket(fileno=descriptor))
-        except BaseException:  # noqa: BLE001 (boundary: the template's own code must not run on in the fork)
-            traceback.print_exc()
-        os._exit(os.EX_SOFTWARE)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        close_descriptors_except((*_STANDARD_STREAMS, descriptor))
+        run_worker(order.config, socket.socket(fileno=descriptor))
 
     def _report_ends(self) -> None:
         while self._workers:

@@ -189,7 +189,8 @@ class LanePool:
     def _lead(self, lane: Lane) -> None:
         """Read and run until somebody else has the reading role."""
         while self._begin_reading(lane):
-            frames = self._desk.channel.receive(wait=True)
+            # A successor finds what the stuck lane has read but not run: that comes before waiting for more.
+            frames = self._desk.channel.receive(wait=lane.executor is None or not self.inbox)
             lane.busy_since = monotonic()
             lane.reading = False
             self._take(frames, lane.replies)
@@ -248,13 +249,7 @@ class LanePool:
     def _run(self, executor: Executor, request: Request, replies: Replies) -> None:
         order = request.order
         assert isinstance(order, RunRequest)  # noqa: S101 (others go to the writer)
-        try:
-            run_read(executor, request, order, replies, self._settings)
-        except PeerGoneError:
-            raise
-        except Exception as error:  # noqa: BLE001 (boundary: a defect costs one answer, not the database)
-            self._desk.fail(request, replies, error)
-        self._desk.pending.pop(request.request_id, None)
+        self._desk.answer(request, replies, run_read, order, executor, replies, self._settings)
         self._desk.reads += 1
 
     # -- frames -------------------------------------------------------------------------------------------------------

@@ -86,7 +86,8 @@ def _open(config: WorkerConfig, channel: Channel) -> "Worker":
                 path=directory / DATABASE_FILE,
                 buffer_pool_bytes=config.buffer_pool_bytes,
                 max_db_bytes=config.max_db_bytes,
-                threads=config.engine_threads,
+                # Threads for all lanes at once: a pool that slow statements fill makes the fastest one wait for them.
+                threads=(config.reader_lanes + 1) * config.engine_threads,
                 statement_cache=config.statement_cache,
             ),
             min(_NICEST, config.nice + SLOW_NICE),

@@ -33,7 +33,7 @@ class ReadSettings:
     engine_threads: int
 
 
-def run_read(executor: Executor, request: Request, order: RunRequest, replies: Replies, settings: ReadSettings) -> None:
+def run_read(request: Request, order: RunRequest, executor: Executor, replies: Replies, settings: ReadSettings) -> None:
     """Run a read and answer it.
 
     Raises:

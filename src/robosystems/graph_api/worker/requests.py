@@ -34,7 +34,7 @@ class Request:
         cause: Why it has to stop; set once, by the thread that reads frames or by the monitor.
         credit: Bytes that may still be sent; under the lock of `Flow`.
         executor: Who runs it, to be interrupted there; set by that one.
-        handed_over: Set when another thread will answer than the one that ran it.
+        handed_over: Set when another thread will answer, and then forget it, than the one that ran it.
     """
 
     __slots__ = (

@@ -56,18 +56,16 @@ class WriterLane:
         self.waiting.popleft()
         if not request.claim():
             return
-        with self._desk.answering(request, self._replies):
-            if isinstance(order, TransactionRequest):
-                self.writes.run_transaction(request, order)
-            else:
-                self.writes.load(request, order)
+        if isinstance(order, TransactionRequest):
+            self._desk.answer(request, self._replies, self.writes.run_transaction, order)
+        else:
+            self._desk.answer(request, self._replies, self.writes.load, order)
         self._desk.writes += 1
 
     def _serve_statements(self) -> None:
         group = self._take_statements()
         if len(group) == 1:
-            with self._desk.answering(group[0].request, self._replies):
-                self.writes.run_alone(group[0])
+            self._desk.answer(group[0].request, self._replies, self.writes.run_alone, group[0])
         elif group:
             self.writes.run_group(group)
         self._desk.writes += len(group)

@@ -1,8 +1,8 @@
 """Running writes: alone, several in one commit, as a transaction; and loads."""
 
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -21,9 +21,10 @@ from robosystems.graph_api.backends.lbug.wire import (
 )
 from robosystems.graph_api.domain.errors import GraphApiError
 from robosystems.graph_api.worker.answers import Replies
+from robosystems.graph_api.worker.channel import PeerGoneError
 from robosystems.graph_api.worker.counting import Counter
 from robosystems.graph_api.worker.desk import Desk
-from robosystems.graph_api.worker.encoding import Figures, pieces
+from robosystems.graph_api.worker.encoding import Figures, Piece, pieces
 from robosystems.graph_api.worker.executor import BEGIN, COMMIT, Executor
 from robosystems.graph_api.worker.parameters import decode_parameters
 from robosystems.graph_api.worker.reads import shape_of
@@ -98,7 +99,7 @@ class Writes:
 
     # -- single statements --------------------------------------------------------------------------------------------
 
-    def run_alone(self, write: Write) -> None:
+    def run_alone(self, request: Request, write: Write) -> None:
         """Run a statement, which commits by itself, and answer it; raises what is answered instead."""
         facts = write.facts
         self.executor.use_threads(self._settings.engine_threads if facts.is_long else 1)
@@ -117,7 +118,7 @@ class Writes:
                 facts.counters = counters
         else:
             counters = facts.counters or NO_CHANGES
-        self._answer(write, counters)
+        self._answer(request, write, counters)
 
     def _execute(self, write: Write) -> None:
         started = perf_counter()
@@ -130,7 +131,7 @@ class Writes:
         write.facts.execution_ms = elapsed
         write.figures = Figures(elapsed, degraded=degraded)
 
-    def _answer(self, write: Write, counters: Mapping[str, int]) -> None:
+    def _answer(self, request: Request, write: Write, counters: Mapping[str, int]) -> None:
         """Answer a statement that is committed."""
         figures, result, order = write.figures, write.result, write.order
         assert figures is not None  # noqa: S101 (set by whoever ran it)
@@ -144,18 +145,21 @@ class Writes:
         encoded = pieces(result, shape_of(write.facts, result), order.format, order.max_rows, figures)
         if result.row_count <= _ENCODE_HERE_ROWS:
             with closing(result):
-                self.replies.rows(write.request, encoded, figures)
+                self.replies.rows(request, encoded, figures)
             return
 
-        def encode_elsewhere() -> None:
-            replies = self.desk.replies()
-            write.request.handed_over = False
-            with closing(result), self.desk.answering(write.request, replies):
-                replies.rows(write.request, encoded, figures)
-            replies.flush()
+        request.handed_over = True
+        threading.Thread(
+            target=self._encode, args=(request, result, encoded, figures), name="encode", daemon=True
+        ).start()
 
-        write.request.handed_over = True
-        threading.Thread(target=encode_elsewhere, name="encode", daemon=True).start()
+    def _encode(self, request: Request, result: EngineResult, encoded: Iterator[Piece], figures: Figures) -> None:
+        """Body of a thread that answers one write."""
+        replies = self.desk.replies()
+        with closing(result), suppress(PeerGoneError):
+            self.desk.answer(request, replies, replies.rows, encoded, figures)
+            replies.flush()
+        self.desk.pending.pop(request.request_id, None)
 
     # -- several in one commit ----------------------------------------------------------------------------------------
 
@@ -163,12 +167,10 @@ class Writes:
         """Run statements that can be grouped and answer all of them; one commit if none fails, else one by one."""
         if not self._commit_together(group):
             for write in group:
-                with self.desk.answering(write.request, self.replies):
-                    self.run_alone(write)
+                self.desk.answer(write.request, self.replies, self.run_alone, write)
             return
         for write in group:
-            with self.desk.answering(write.request, self.replies):
-                self._answer(write, write.facts.counters or NO_CHANGES)
+            self.desk.answer(write.request, self.replies, self._answer, write, write.facts.counters or NO_CHANGES)
 
     def _commit_together(self, group: Sequence[Write]) -> bool:
         self.executor.use_threads(1)

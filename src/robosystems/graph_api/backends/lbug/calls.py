@@ -128,7 +128,7 @@ class RunCall(Call):
         query = self._query
         return _encode(
             RunRequest(
-                str(query.text),  # A subclass, such as composed text, would not be encoded as text.
+                query.text,
                 query.parameters,
                 query.mode is not AccessMode.READ,
                 _FORMATS[query.format],
@@ -158,7 +158,7 @@ class TransactionCall(Call):
 
     def payload(self, seconds_left: float) -> bytes:
         """Return a `TransactionRequest`."""
-        parts = tuple(StatementPart(str(part.text), part.parameters, part.counted_tables) for part in self._statements)
+        parts = tuple(StatementPart(part.text, part.parameters, part.counted_tables) for part in self._statements)
         return _encode(TransactionRequest(parts, seconds_left))
 
 

@@ -22,13 +22,13 @@ Run = Callable[[str], Awaitable[Rows]]
 
 async def read_schema(run: Run, document: Mapping[str, object] | None) -> GraphSchema:
     """Read the tables, completed with the descriptions of the document that was given when they were declared."""
-    tables = await run(SHOW_TABLES)
+    tables = await run(str(SHOW_TABLES))
     info: dict[str, Rows] = {}
     connections: dict[str, Rows] = {}
     for name, kind, _ in tables_in(tables):
-        info[name] = await run(table_info_statement(name))
+        info[name] = await run(str(table_info_statement(name)))
         if kind is TableKind.RELATIONSHIP:
-            connections[name] = await run(connections_statement(name))
+            connections[name] = await run(str(connections_statement(name)))
     live = schema_from_catalog(tables, info, connections)
     return live if document is None else live.described_by(recorded_schema(document))
 
@@ -37,7 +37,7 @@ async def count_rows(run: Run, schema: GraphSchema) -> dict[str, int]:
     """Count the rows of all tables."""
     counts: dict[str, int] = {}
     for table in schema.tables:
-        rows = await run(_count_statement(table))
+        rows = await run(str(_count_statement(table)))
         counts[table.name] = int(str(rows[0][0]))
     return counts
 
@@ -61,7 +61,7 @@ def recorded_schema(document: Mapping[str, object] | None) -> GraphSchema:
 def definition_statements(schema: GraphSchema | None, ddl: Sequence[str]) -> list[TransactionStatement]:
     """Return the statements that make the tables of `schema` and then run `ddl`."""
     compiled = compile_ddl(schema) if schema is not None else ()
-    return [TransactionStatement(text) for text in (*compiled, *ddl)]
+    return [TransactionStatement(str(text)) for text in (*compiled, *ddl)]
 
 
 def as_schema_error(error: StatementError, statements: Sequence[TransactionStatement]) -> InvalidSchemaError:

@@ -13,7 +13,7 @@ from robosystems.graph_api.backends.lbug.observer import BackendObserver, KillRe
 from robosystems.graph_api.backends.lbug.template_process import TemplateProcess
 from robosystems.graph_api.backends.lbug.wire import Exited, Forked, Ready, WorkerConfig
 from robosystems.graph_api.backends.lbug.worker_process import WorkerListener, WorkerProcess
-from robosystems.graph_api.concurrency.linux import set_child_subreaper
+from robosystems.graph_api.concurrency.linux import is_child_subreaper, set_child_subreaper
 from robosystems.graph_api.domain.errors import GraphApiError, ShuttingDownError, UnavailableError, WorkerCrashedError
 
 _LOG: Final = logging.getLogger(__name__)
@@ -72,6 +72,7 @@ class WorkerSupervisor:
         self._orphaned_groups: set[int] = set()
         self._last_id = 0
         self._closing = False
+        self._is_subreaper = False
 
     def start(self) -> None:
         """Start the template. Call it on the loop's thread.
@@ -79,7 +80,9 @@ class WorkerSupervisor:
         Raises:
             UnavailableError: It cannot be started.
         """
-        set_child_subreaper()
+        self._is_subreaper = not is_child_subreaper()
+        if self._is_subreaper:
+            set_child_subreaper()
         try:
             self._template = TemplateProcess(self)
         except OSError as error:
@@ -280,6 +283,9 @@ class WorkerSupervisor:
                     os.killpg(group, signal.SIGKILL)
             await asyncio.sleep(0.01)
             self.reap()
+        if self._is_subreaper:  # Orphans of whoever uses this process otherwise are not its business.
+            set_child_subreaper(enabled=False)
+            self._is_subreaper = False
 
     async def _end_template(self) -> None:
         template = self._template

@@ -53,7 +53,7 @@ def _key(node: NodeTable) -> NodeKey:
 
 
 def _rows(connection: EngineConnection, text: CypherText) -> list[list[Any]]:
-    with connection.run(str(text)) as result:
+    with connection.run_plain(str(text)) as result:
         return list(result.rows())
 
 
