@@ -112,6 +112,6 @@ class ServerProcess:
 
     def _is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/ready").status_code == httpx.codes.OK
+            return httpx.get(f"{self.url}/ready").status_code == 200
         except httpx.TransportError:
             return False

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
@@ -53,7 +53,7 @@ class EitherClient:
         rows = self._client.query_stream(*arguments, **options)
         if isinstance(rows, AsyncIterator):
             return [row async for row in rows]
-        return list(cast("Iterator[dict[str, Any]]", rows))
+        return list(rows)
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
     python -m tests.graph_api.bench.backend_path [SECONDS]
 
-prints, for 1 and 16 callers at once: lookups per second, the ratio to the bare engine in one process, and processor time
-of the API process for each lookup.
+prints, for 1 and 16 callers at once: lookups per second, the ratio to the bare engine in one process, and processor
+time of the API process for each lookup.
 """
 
 import asyncio
@@ -93,7 +93,8 @@ def main() -> None:
         bare = measure_bare(folder / GRAPH.value / "graph.lbug", seconds)
     print(f"bare engine in one process: {bare:,.0f} lookups/s")
     for callers, (rate, microseconds) in measured.items():
-        print(f"{callers:2} callers: {rate:,.0f} lookups/s, ratio {rate / bare:.2f}, {microseconds:.1f} us in this process")
+        ratio = rate / bare
+        print(f"{callers:2} callers: {rate:,.0f} lookups/s, ratio {ratio:.2f}, {microseconds:.1f} us of this process")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def start_stream(node: Node, graph_id: str, cypher: str, *, ndjson: bool = True)
 
 
 @contextmanager
-def repeated(node: Node, graph_id: str, cypher: str) -> Iterator[None]:
+def repeated(node: Node, graph_id: str, cypher: str) -> Generator[None]:
     """Run a query over and over for as long as the context lasts, one at a time."""
     ended = threading.Event()
 

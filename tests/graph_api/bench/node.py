@@ -13,7 +13,8 @@ class Node(ServerProcess):
     """A server for benchmarks: it logs warnings only, since no log line is part of what is compared."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        super().__init__(folder, **{"LBUG_LOG_LEVEL": "WARNING"} | settings)
+        settings.setdefault("LBUG_LOG_LEVEL", "WARNING")
+        super().__init__(folder, **settings)  # pyright: ignore[reportArgumentType] - a setting is never named more_keys
 
     def fill(self, graph_id: str, files: Path) -> float:
         """Create a database with the workload's data; return the seconds that loading the nodes took."""

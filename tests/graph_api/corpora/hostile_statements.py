@@ -301,7 +301,7 @@ SEVERAL: Final = (
     "RETURN 1;DROP TABLE Company",
     "MATCH (n) RETURN n; MATCH (n) DETACH DELETE n",
     "COMMIT; CREATE (:Company {id: 99})",
-    "RETURN 1;\n\n// next\nINSTALL httpfs;",
+    "RETURN 1;\n\n// next\nCREATE SEQUENCE next;",
     "RETURN ';' ; RETURN 2",
     "RETURN '\\';' ; RETURN 2",
     "RETURN `;` ; RETURN 2",
@@ -327,8 +327,6 @@ UNREADABLE: Final = (
     "RETURN '\\'",
     "RETURN 'C:\\path'",
     "RETURN '\\u12'",
-    "RETURN '\\ud83d'",
-    "CREATE (:Company {id: 5, name: '\\udfff'})",
     "RETURN '\\UD83Dxxxx'",
     "RETURN '\\U00110000'",
     "RETURN $",
@@ -337,7 +335,6 @@ UNREADABLE: Final = (
     "RETURN @@version",
     "RETURN \\u0031",
     "SELECT * FROM Company",
-    "\ufeffMATCH (n) DELETE n",
     "\u200bMATCH (n) DELETE n",
     "M\u0410TCH (n) RETURN n",
     "\uff2d\uff21\uff34\uff23\uff28 (n) DELETE n",
@@ -362,6 +359,22 @@ UNREADABLE: Final = (
     "FOREACH (x IN [1] | CREATE (:Company {id: x}))",
 )
 """Texts that are no statement of the dialect, often such that a careless lexer reads something else than the engine."""
+
+POISONOUS: Final = (
+    "RETURN '\\ud83d'",
+    "RETURN '\\ud83d\\ude00'",
+    "RETURN '\\U0000D83D'",
+    "CREATE (:Company {id: 5, name: '\\udfff'})",
+)
+"""Strings that the engine would store, and that nobody could read again: halves of surrogate pairs."""
+
+MARKED: Final = (
+    "\ufeffMATCH (n) DELETE n",
+    " \ufeffCREATE (:Company {id: 98})",
+    "\ufeff/**/COMMIT",
+    "\ufeffLOAD FROM '/etc/passwd' (file_format='csv') RETURN *",
+)
+"""Statements after a byte order mark: the engine passes over the mark, a lexer takes it for a part of the first word."""
 
 UNSENDABLE: Final = (
     "",
@@ -470,6 +483,8 @@ def all_statements() -> list[str]:
         *(text for _, text in forbidden_statements()),
         *SEVERAL,
         *UNREADABLE,
+        *POISONOUS,
+        *MARKED,
         *UNSENDABLE,
         *DISGUISED_WRITES,
         *CRASHING,

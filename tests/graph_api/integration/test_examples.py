@@ -57,6 +57,7 @@ def test_the_sec_example_answers_its_questions(server: ServerProcess) -> None:
     """The script loads the companies and its three questions have the answers that the data holds."""
     command = [sys.executable, str(ROOT / "examples/sec/load.py"), "--url", server.url]
     command += ["--key-file", str(server.folder / "data" / "development-key")]
+    output = ""
     for _ in range(2):  # the second run replaces the graph of the first
         output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
     assert "Entity: 7992 nodes" in output

@@ -222,7 +222,7 @@ def test_a_wrong_body_is_400_and_names_the_field(http: httpx.Client, body: dict[
 
 
 def test_many_queries_at_once_do_not_disturb_each_other(http: httpx.Client) -> None:
-    """Forty slow queries at once, more than there are lanes: none closes another's connection, each gets its own answer."""
+    """Forty slow queries, more than there are lanes: none closes another's connection, each gets its own answer."""
     cypher = "UNWIND range(1, 300000) AS i WITH count(i) AS n RETURN $tag AS tag, n"
 
     def run(tag: int) -> dict[str, Any]:
@@ -237,7 +237,7 @@ def test_many_queries_at_once_do_not_disturb_each_other(http: httpx.Client) -> N
 def test_query_ids_are_unique(http: httpx.Client) -> None:
     """No two queries share an id, however close together they come."""
     with ThreadPoolExecutor(16) as pool:
-        ids = list(pool.map(lambda _: ask(http, "RETURN 1").headers["x-query-id"], range(200)))
+        ids = list(pool.map(lambda number: ask(http, f"RETURN {number}").headers["x-query-id"], range(200)))
     assert len(set(ids)) == 200
 
 

@@ -158,7 +158,7 @@ def test_arrow_tables_can_be_scanned(connection: EngineConnection) -> None:
     """A table given as a parameter is copied into the database."""
     connection.run(_TABLE).close()
     table = arrow.table({"id": [1, 2, 3], "v": [10, 20, 30]})
-    connection.run("COPY P FROM $table", {"table": table}).close()
+    connection.run("COPY P FROM $rows", {"rows": table}).close()
     assert connection.count_nodes("P") == 3
     assert _rows(connection, _LOOKUP, i=2) == [[20]]
 

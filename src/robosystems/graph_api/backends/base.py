@@ -21,7 +21,7 @@ from robosystems.graph_api.domain.schema import GraphSchema
 class GraphBackend(ABC):
     """Databases of one node. Enter it before use; leaving it closes every database cleanly.
 
-    All methods may be called concurrently. Every method on a database raises `DatabaseNotFoundError` if it does not exist,
+    All methods may be called concurrently. Every method on a database raises `DatabaseNotFoundError` if there is none,
     `DatabaseBrokenError` if it is quarantined, `ShuttingDownError` once the backend is being left, and
     `WorkerCrashedError` if the engine died while it worked; these are not repeated below.
     """
@@ -56,7 +56,7 @@ class GraphBackend(ABC):
 
     @abstractmethod
     async def drop(self, graph_id: GraphId) -> None:
-        """Delete a database and all its files. Running queries end with `QueryCancelledError`. Broken ones can be dropped.
+        """Delete a database and all its files; a broken one, too. Running queries end with `QueryCancelledError`.
 
         Raises:
             DatabaseBusyError: It is being created or deleted.
@@ -71,7 +71,7 @@ class GraphBackend(ABC):
 
     @abstractmethod
     async def record(self, graph_id: GraphId) -> DatabaseRecord:
-        """The record of one database, without opening it. Raises only what all methods raise, but not for broken ones."""
+        """The record of one database, without opening it. Raises what all methods raise, but not for broken ones."""
 
     @abstractmethod
     async def set_limits(self, graph_id: GraphId, limits: DatabaseLimits) -> DatabaseRecord:
@@ -155,7 +155,7 @@ class GraphBackend(ABC):
 
         Raises:
             TableNotFoundError: No such table.
-            LoadError: The file cannot be read, its columns do not fit, or a row is wrong (context: `row` from 1, `reason`).
+            LoadError: The file is unreadable or does not fit, or a row is wrong (context: `row` from 1, `reason`).
             Others as `run`.
         """
 

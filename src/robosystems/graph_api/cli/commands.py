@@ -1,12 +1,12 @@
 """Commands of the command line client; each is one call of the Python client and one table on the screen."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -165,7 +165,7 @@ app.command("ingest", help="Load a file into a table, all or nothing (the same a
 
 
 @contextmanager
-def _client(context: typer.Context) -> Iterator[GraphClient]:
+def _client(context: typer.Context) -> Generator[GraphClient]:
     """Yield a client; an error becomes one line on stderr and exit code 1."""
     connection: Connection = context.obj
     client = GraphClient(connection.url, connection.key)
@@ -186,7 +186,7 @@ def _parse_parameters(text: str) -> dict[str, object]:
         raise typer.BadParameter(f"--parameters is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise typer.BadParameter("--parameters must be a JSON object, for example '{\"id\": 7}'")
-    return document
+    return cast("dict[str, object]", document)
 
 
 def _read_document(path: Path) -> dict[str, object]:

@@ -7,7 +7,7 @@ from robosystems.graph_api.domain.errors import CapabilityNotSupportedError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendCapabilities:
-    """Declared abilities; a conformance test that needs one the backend lacks must see `CapabilityNotSupportedError`."""
+    """Declared abilities; using one that the backend lacks raises `CapabilityNotSupportedError`."""
 
     backend: str
     multiple_databases: bool

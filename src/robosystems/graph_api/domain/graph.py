@@ -56,7 +56,7 @@ class DatabaseRecord:
         engine_version: Version of the engine that created it.
         storage_version: Version of the file format.
         possible_loss: Sentences about recoveries in which rows may have been lost; never emptied silently.
-        schema_document: The schema as it was given at creation (descriptions live here; the engine keeps none for columns).
+        schema_document: The schema as it was declared: descriptions live here, the engine keeps none for columns.
     """
 
     graph_id: GraphId

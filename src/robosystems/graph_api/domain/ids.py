@@ -30,7 +30,8 @@ class GraphId:
         if _GRAPH_ID.fullmatch(raw) is None:
             shown = raw if len(raw) <= 80 else raw[:77] + "..."  # noqa: PLR2004
             raise InvalidGraphIdError(
-                f"graph_id {shown!r} is not legal: use 1 to 63 letters, digits, '_' or '-', beginning with a letter or digit."
+                f"graph_id {shown!r} is not legal: use 1 to 63 letters, digits, '_' or '-', "
+                "beginning with a letter or digit."
             )
         return cls(raw)
 

@@ -81,8 +81,8 @@ class EncodedResult:
 
     Attributes:
         body: The complete answer; None if it comes as a stream.
-        stream: Pieces of the answer in order; None if `body` holds it. The stream ends after the last byte of a complete
-            answer (for NDJSON the summary line included) or raises a `GraphApiError`. Closing it early cancels the query.
+        stream: Pieces of the answer in order; None if `body` holds it. It ends after the last byte of a complete answer
+            (for NDJSON the summary line included) or raises a `GraphApiError`. Closing it early cancels the query.
         summary: Figures; for a stream they are final only when it has ended.
     """
 

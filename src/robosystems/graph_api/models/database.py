@@ -1,11 +1,26 @@
 """Wire models of databases and schemas."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from robosystems.graph_api.domain.graph import DatabaseLimits, DatabaseRecord, DatabaseState, DatabaseStatus, SchemaType
+from robosystems.graph_api.models.names import GRAPH_ID_PATTERN, documented
+
+_DOCUMENT_EXAMPLE: Final = {
+    "tables": [
+        {
+            "name": "Customer",
+            "kind": "node",
+            "columns": [
+                {"name": "identifier", "type": "STRING", "primary_key": True},
+                {"name": "name", "type": "STRING"},
+            ],
+        },
+        {"name": "KNOWS", "kind": "relationship", "endpoints": [{"from": "Customer", "to": "Customer"}]},
+    ]
+}
 
 
 class RequestModel(BaseModel):
@@ -51,11 +66,29 @@ class Limits(RequestModel):
 class CreateDatabaseRequest(RequestModel):
     """Body of `POST /databases`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"graph_id": "kg1a2b3c4d5", "schema_type": "entity"},
+                {"graph_id": "sec", "schema_type": "shared", "repository_name": "sec"},
+                {
+                    "graph_id": "people",
+                    "schema_type": "custom",
+                    "custom_schema_ddl": "CREATE NODE TABLE Person(name STRING, age INT64, PRIMARY KEY(name)); "
+                    "CREATE REL TABLE Knows(FROM Person TO Person, since DATE)",
+                    "limits": {"query_timeout_s": 10},
+                },
+                {"graph_id": "customers", "schema_type": "custom", "custom_schema": _DOCUMENT_EXAMPLE},
+            ]
+        }
+    )
+
     graph_id: Annotated[
         str,
         Field(
             description="1 to 63 letters, digits, '_' or '-', beginning with a letter or digit.",
             examples=["kg1a2b3c4d5"],
+            json_schema_extra=documented(GRAPH_ID_PATTERN),
         ),
     ]
     schema_type: Annotated[SchemaType, Field(description="Built-in schema to start with.")] = SchemaType.ENTITY
@@ -72,7 +105,11 @@ class CreateDatabaseRequest(RequestModel):
         Field(max_length=1_000_000, description="With schema_type custom: DDL statements separated by ';'."),
     ] = None
     custom_schema: Annotated[
-        dict[str, object] | None, Field(description="With schema_type custom: a schema document instead of DDL.")
+        dict[str, object] | None,
+        Field(
+            description="With schema_type custom: a schema document instead of DDL, as `GET .../schema` answers with.",
+            examples=[_DOCUMENT_EXAMPLE],
+        ),
     ] = None
     limits: Annotated[Limits | None, Field(description="Limits to begin with.")] = None
 
@@ -101,10 +138,10 @@ class DatabaseDetailResponse(DatabaseResponse):
     """One database with its figures of this moment."""
 
     open: bool = Field(description="Whether a process holds it open now; a closed one opens with its next query.")
-    size_bytes: int = Field(description="Bytes on disk.")
-    memory_bytes: int = Field(description="Private memory of its process; 0 when closed.")
-    pending_queries: int
-    restarts: int = Field(description="Restarts of its process since the node started.")
+    size_bytes: int = Field(ge=0, description="Bytes on disk.")
+    memory_bytes: int = Field(ge=0, description="Private memory of its process; 0 when closed.")
+    pending_queries: int = Field(ge=0, description="Queries that run or wait.")
+    restarts: int = Field(ge=0, description="Restarts of its process since the node started.")
 
     @classmethod
     def from_parts(cls, record: DatabaseRecord, state: DatabaseState) -> Self:
@@ -139,30 +176,33 @@ class DatabaseListResponse(BaseModel):
     """One page of databases."""
 
     databases: list[DatabaseResponse]
-    total: int = Field(description="Databases of the node in all.")
+    total: int = Field(ge=0, description="Databases of the node in all.")
     next_after: str | None = Field(description="Pass as `after` for the next page; null on the last.")
 
 
 class DeleteDatabaseResponse(BaseModel):
     """Answer to the deletion of a database."""
 
-    status: str = "success"
+    status: Literal["success"] = "success"
     graph_id: str
 
 
 class ColumnResponse(BaseModel):
     """One column of a table."""
 
-    model_config = ConfigDict(extra="allow")
-
     name: str
     type: str = Field(description="The engine's spelling, for example INT64, STRING[], DECIMAL(18, 2).")
+    primary_key: bool = Field(description="Whether it identifies the nodes of the table.")
+    description: str
+    default: Any = Field(
+        None,
+        description='Value of rows that give none: JSON, `{"function": ...}`, or `{"expression": ...}` for one that only '
+        "DDL can declare. Left out if there is none.",
+    )
 
 
 class EndpointResponse(BaseModel):
     """A pair of node tables that a relationship table connects."""
-
-    model_config = ConfigDict(populate_by_name=True, extra="allow")
 
     from_: str = Field(alias="from")
     to: str
@@ -171,19 +211,19 @@ class EndpointResponse(BaseModel):
 class TableResponse(BaseModel):
     """A node or relationship table."""
 
-    model_config = ConfigDict(extra="allow")
-
     name: str
     kind: Literal["node", "relationship"]
+    description: str
     columns: list[ColumnResponse]
     endpoints: list[EndpointResponse] | None = Field(None, description="For relationships.")
-    row_count: int | None = Field(None, description="On request, with ?counts=true.")
+    multiplicity: Literal["many_to_many", "many_to_one", "one_to_many", "one_to_one"] | None = Field(
+        None, description="For relationships whose document declared it."
+    )
+    row_count: int | None = Field(None, ge=0, description="On request, with ?counts=true.")
 
 
 class SchemaResponse(BaseModel):
     """The tables of a database; accepted as a schema document for another one."""
-
-    model_config = ConfigDict(extra="allow")
 
     tables: list[TableResponse]
 
@@ -191,11 +231,20 @@ class SchemaResponse(BaseModel):
 class ExtendSchemaRequest(RequestModel):
     """Body of `POST /databases/{graph_id}/schema`: DDL text or a schema document with the tables to add."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"ddl": "CREATE NODE TABLE City(name STRING PRIMARY KEY)"}, {"schema": _DOCUMENT_EXAMPLE}]
+        }
+    )
 
     ddl: Annotated[str | None, Field(max_length=1_000_000, description="DDL statements separated by ';'.")] = None
     schema_document: Annotated[
-        dict[str, object] | None, Field(alias="schema", description="A schema document with the tables to add.")
+        dict[str, object] | None,
+        Field(
+            alias="schema",
+            description="A schema document with the tables to add, as `GET .../schema` answers with.",
+            examples=[_DOCUMENT_EXAMPLE],
+        ),
     ] = None
 
 
@@ -203,9 +252,9 @@ class DatabaseMetricsResponse(BaseModel):
     """Figures of one database."""
 
     graph_id: str
-    open: bool
-    size_bytes: int
-    memory_bytes: int
-    pending_queries: int
-    restarts: int
+    open: bool = Field(description="Whether a process holds it open now.")
+    size_bytes: int = Field(ge=0, description="Bytes on disk.")
+    memory_bytes: int = Field(ge=0, description="Private memory of its process; 0 when closed.")
+    pending_queries: int = Field(ge=0, description="Queries that run or wait.")
+    restarts: int = Field(ge=0, description="Restarts of its process since the node started.")
     limits: Limits

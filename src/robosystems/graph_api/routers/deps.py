@@ -7,6 +7,7 @@ from starlette.types import Scope
 
 from robosystems.graph_api.core.services import Services
 from robosystems.graph_api.domain.ids import GraphId
+from robosystems.graph_api.models.names import GRAPH_ID_PATTERN, documented
 
 
 class RequestDescription(TypedDict):
@@ -69,7 +70,14 @@ async def _services(request: Request) -> Services:
 
 
 async def _graph_id(
-    graph_id: Annotated[str, Path(description="Name of the database.", examples=["kg1a2b3c4d5"])],
+    graph_id: Annotated[
+        str,
+        Path(
+            description="Name of the database.",
+            examples=["kg1a2b3c4d5"],
+            json_schema_extra=documented(GRAPH_ID_PATTERN),
+        ),
+    ],
 ) -> GraphId:
     return GraphId.parse(graph_id)
 

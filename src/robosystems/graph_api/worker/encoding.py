@@ -178,11 +178,11 @@ def _texts_of_batches(batches: list[Batch], between: list[str]) -> Iterator[memo
     batches.reverse()
     if len(batches) < _PARALLEL_FROM:
         while batches:
-            yield from _texts_of_rows(batches.pop(), between)
+            yield from texts_of_rows(batches.pop(), between)
         return
 
     def encode(batch: Batch) -> list[memoryview]:
-        return list(_texts_of_rows(batch, between))
+        return list(texts_of_rows(batch, between))
 
     ahead: deque[Future[list[memoryview]]] = deque()
     pool = ThreadPoolExecutor(_ENCODERS, thread_name_prefix="encode")
@@ -206,8 +206,8 @@ def _between(shape: Shape, layout: Format) -> list[str]:
     return [",[", *([","] * (len(shape.columns) - 1)), "]"]
 
 
-def _texts_of_rows(batch: Batch, between: list[str]) -> Iterator[memoryview]:
-    """Encode a batch, in parts if it is large."""
+def texts_of_rows(batch: Batch, between: list[str]) -> Iterator[memoryview]:
+    """Encode a batch, in parts if it is large; what stands around the columns is as in `joined_rows`."""
     parts = 1 + batch.nbytes // _BATCH_BYTES
     rows = max(1, batch.num_rows // parts)
     for start in range(0, batch.num_rows, rows):

@@ -1,5 +1,6 @@
 """Calls that wait for their database to be open."""
 
+import time
 from collections import deque
 
 from robosystems.graph_api.backends.lbug.calls import Call
@@ -32,7 +33,10 @@ class Backlog:
         calls, self._calls = self._calls, deque()
         for call in calls:
             if not call.future.done():
-                connection.send(call)
+                try:
+                    connection.send(call, max(0.0, call.deadline - time.monotonic()))
+                except GraphApiError as error:
+                    call.fail(error)
 
     def fail(self, error: GraphApiError) -> None:
         """Answer all calls with an error."""

@@ -1,7 +1,6 @@
 """The API side of the socket to one worker: requests go out, answers come back in any order."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
@@ -20,7 +19,7 @@ from robosystems.graph_api.backends.lbug.wire import (
     SummaryFlag,
     frame,
 )
-from robosystems.graph_api.domain.errors import GraphApiError, PoolExhaustedError
+from robosystems.graph_api.domain.errors import GraphApiError, PayloadTooLargeError, PoolExhaustedError
 from robosystems.graph_api.domain.query import EncodedResult, ResultSummary
 
 BACKSTOP_S: Final = 0.2
@@ -98,17 +97,22 @@ class WorkerConnection(asyncio.Protocol):
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
-    def send(self, call: Call) -> None:
+    def send(self, call: Call, seconds_left: float) -> None:
         """Send a call; its future will be answered, by the worker or by whoever fails what is pending.
+
+        Args:
+            call: The call.
+            seconds_left: Until its deadline, at this moment.
 
         Raises:
             PoolExhaustedError: The worker does not read, and too many bytes wait for it already.
+            PayloadTooLargeError: The request does not fit into a frame.
         """
         if self._paused and self._transport is not None and self._transport.get_write_buffer_size() > _MAX_UNSENT_BYTES:
             raise PoolExhaustedError("Connection pool exhausted: the database does not take requests.", retry_after=2.0)
-        payload = call.payload(max(0.0, call.deadline - time.monotonic()))
+        payload = call.payload(seconds_left)
         if len(payload) > MAX_FRAME_BYTES:
-            raise PoolExhaustedError("The request is larger than a database can take at once.")
+            raise PayloadTooLargeError(f"The request has {len(payload)} bytes; at most {MAX_FRAME_BYTES} are taken.")
         request_id = self._last_id + 1 & _ID_MASK
         while request_id == 0 or request_id in self.pending:
             request_id = request_id + 1 & _ID_MASK
@@ -117,8 +121,7 @@ class WorkerConnection(asyncio.Protocol):
         outbox = self._outbox
         if not outbox:
             self._loop.call_soon(self._flush)
-        outbox.append(HEADER.pack(len(payload), call.kind, request_id))
-        outbox.append(payload)
+        outbox.append(HEADER.pack(len(payload), call.kind, request_id) + payload)
 
     def cancel(self, request_id: int) -> None:
         """Order the worker to stop a request; no effect if it has ended."""
@@ -215,7 +218,10 @@ class WorkerConnection(asyncio.Protocol):
                 self._chunk_stream = call.stream if call is not None else None
                 offset = self._continue_chunk(data, start)
             elif stop <= end:
-                self._handle(kind, request_id, data[start:stop])
+                if kind == _DOCUMENT:
+                    self._answer(request_id, data, start, stop)
+                else:
+                    self._handle(kind, request_id, data[start:stop])
                 offset = stop
             elif length > MAX_FRAME_BYTES:
                 self._refuse_peer()
@@ -239,20 +245,23 @@ class WorkerConnection(asyncio.Protocol):
             self._chunk_stream.feed(data[start:stop])
         return stop
 
+    def _answer(self, request_id: int, data: bytes, start: int, stop: int) -> None:
+        """Act on a DOCUMENT, whose payload lies between two places of the data: what most frames are."""
+        self.answered += 1
+        call = self.pending.pop(request_id, None)
+        if call is not None and not call.future.done():
+            body = data[start + _SUMMARY_BYTES : stop]
+            call.future.set_result(EncodedResult(body, None, self._summary(data, start)))
+
     def _handle(self, kind: int, request_id: int, payload: bytes) -> None:
-        """Act on one whole frame other than a CHUNK."""
-        if kind == _DOCUMENT:
-            call = self.pending.pop(request_id, None)
-            self.answered += 1
-            if call is not None and not call.future.done():
-                call.future.set_result(EncodedResult(payload[_SUMMARY_BYTES:], None, self._summary(payload)))
-        elif kind == _HEAD:
+        """Act on one whole frame other than a CHUNK or a DOCUMENT."""
+        if kind == _HEAD:
             self._start_stream(request_id)
         elif kind == _END:
             call = self.pending.pop(request_id, None)
             self.answered += 1
             if call is not None and call.stream is not None:
-                call.stream.end(self._summary(payload))
+                call.stream.end(self._summary(payload, 0))
         elif kind == _ERROR:
             call = self.pending.pop(request_id, None)
             self.answered += 1
@@ -274,8 +283,8 @@ class WorkerConnection(asyncio.Protocol):
         call.stream = StreamBuffer(self, request_id, self._credit)
         call.future.set_result(ResultStream.result(call.stream))
 
-    def _summary(self, payload: bytes) -> ResultSummary:
-        rows, milliseconds, flags = SUMMARY.unpack_from(payload)
+    def _summary(self, data: bytes, offset: int) -> ResultSummary:
+        rows, milliseconds, flags = SUMMARY.unpack_from(data, offset)
         if flags & _DEGRADED:
             self._events.worker_degraded()
         return ResultSummary(rows, bool(flags & _TRUNCATED), milliseconds)

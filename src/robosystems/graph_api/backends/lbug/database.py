@@ -111,7 +111,7 @@ class Database:
         if connection is None:
             self._wait_in_backlog(call)
         elif len(connection.pending) < self._pending_limit:
-            connection.send(call)
+            connection.send(call, call.timeout_s)
         else:
             raise refusals.exhausted(self.graph_id, len(connection.pending), self._answers_per_s)
         self.last_used = call.started

@@ -4,6 +4,7 @@ The engine raises one class for everything; what went wrong is only in the text.
 the first pattern that the message contains (or begins with) decides.
 """
 
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -103,6 +104,7 @@ _MEMORY_DETAIL: Final = (
     "paths, or raise the database's memory."
 )
 _MAX_DETAIL: Final = 2000
+_LONG_LIST: Final = re.compile(r" expecting \{[^}]{200,}\}")
 
 
 def is_interrupted(error: Exception) -> bool:
@@ -122,7 +124,8 @@ def to_domain_error(error: Exception) -> GraphApiError:
     Python raises while it converts a value (`TypeError`, `ValueError`, `OverflowError`). A message that no rule knows
     is a statement error too: the engine has refused the statement, and nothing was changed.
     """
-    message = str(error).strip()
+    # The parser lists every word that could have come instead.
+    message = _LONG_LIST.sub("", str(error).strip())
     if isinstance(error, MemoryError):
         return QueryMemoryExceededError(_MEMORY_DETAIL)
     if isinstance(error, RuntimeError):

@@ -9,14 +9,14 @@ A worker inherits one end of a Unix stream socket pair. Either side sends frames
 
 All numbers are little endian. Structured payloads are MessagePack arrays of the structs below.
 
-Life of a worker: it opens the database and sends READY, or FAILED and exits. Then requests and answers interleave freely.
+Life of a worker: it opens the database and sends READY, or FAILED and exits. Then requests and answers interleave.
 
-* Each of RUN, TRANSACTION, LOAD and STATS is answered by exactly one of: DOCUMENT; or HEAD, CHUNK*, END; or ERROR. An ERROR may
-  also come after HEAD instead of END.
+* Each of RUN, TRANSACTION, LOAD and STATS is answered by exactly one of: DOCUMENT; or HEAD, CHUNK*, END; or ERROR. An
+  ERROR may also come after HEAD instead of END.
 * A stream may send as many bytes of CHUNK payload as it has credit: it starts with `RunRequest.credit`, CREDIT adds. A
   worker out of credit waits, so a slow reader stops the producer; a CANCEL ends the wait.
-* CANCEL stops the request of its id (waiting, running, or streaming): its answer is then ERROR with code QUERY_CANCELLED,
-  unless it had already ended. A CANCEL for an unknown id is ignored.
+* CANCEL stops the request of its id (waiting, running, or streaming): its answer is then ERROR with the code
+  QUERY_CANCELLED, unless it had already ended. A CANCEL for an unknown id is ignored.
 * CLOSE: the worker refuses what comes after, finishes what runs, checkpoints, closes and exits with status 0.
 * End of file means that the other side is gone: a worker then exits at once, without a checkpoint.
 """
@@ -231,7 +231,7 @@ class WorkerConfig(msgspec.Struct, frozen=True):
 
 
 class ForkOrder(msgspec.Struct, frozen=True, tag="fork"):
-    """API process to template, one SEQPACKET message with one descriptor attached: the worker's end of its socket pair."""
+    """API process to template, one SEQPACKET message; the worker's end of its socket pair is attached to it."""
 
     worker_id: int
     config: WorkerConfig

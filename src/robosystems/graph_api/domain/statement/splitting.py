@@ -6,8 +6,8 @@ from robosystems.graph_api.domain.statement.tokenizer import TokenKind, tokenize
 def split_statements(text: str) -> list[str]:
     """Return the statements of a text, in order, without their semicolons and surrounding white space.
 
-    Semicolons in strings, comments and quoted names separate nothing. A piece that holds only white space and comments is
-    left out. What the engine would refuse stays in its statement, for whoever classifies it.
+    Semicolons in strings, comments and quoted names separate nothing. A piece of only white space and comments is left
+    out. What the engine would refuse stays in its statement, for whoever classifies it.
     """
     statements: list[str] = []
     pieces: list[str] = []

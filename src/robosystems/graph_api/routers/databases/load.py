@@ -1,18 +1,21 @@
 """Loading files into tables."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Annotated, Final, Literal
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
 from robosystems.graph_api.core.decompression import Compression
+from robosystems.graph_api.domain import errors
 from robosystems.graph_api.domain.errors import InvalidRequestError
 from robosystems.graph_api.domain.ids import GraphId, TableName
 from robosystems.graph_api.domain.load import FileFormat, LoadReport, LoadRequest
 from robosystems.graph_api.models.ingestion import LoadResponse
+from robosystems.graph_api.models.names import TABLE_NAME_PATTERN, documented
+from robosystems.graph_api.routers.databases.documentation import QUERY_ID_HEADER, on_database, with_query_id
 from robosystems.graph_api.routers.deps import GraphIdDep, ServicesDep, describe_request
 from robosystems.graph_api.routers.disconnect import DisconnectWatch
 
@@ -26,16 +29,39 @@ _FORMAT_BY_TYPE: Final = {
     "application/jsonl": FileFormat.NDJSON,
 }
 
-_BODY: Final = {
+_BINARY: Final = {"type": "string", "format": "binary"}
+_TEXT: Final = {"type": "string"}
+_REQUEST: Final[dict[str, Any]] = {
+    "parameters": [
+        {
+            "name": "Content-Encoding",
+            "in": "header",
+            "required": False,
+            "description": "How the body is compressed. Several members or frames in a row are one file.",
+            "schema": {"type": "string", "enum": [each.value for each in Compression]},
+        }
+    ],
     "requestBody": {
         "required": True,
-        "description": "The file, optionally with Content-Encoding gzip or zstd.",
+        "description": "The file; its columns are matched by name. With application/octet-stream say ?format=.",
         "content": {
-            kind: {"schema": {"type": "string", "format": "binary"}}
-            for kind in (*_FORMAT_BY_TYPE, "application/octet-stream")
+            "application/vnd.apache.parquet": {"schema": _BINARY},
+            "application/x-parquet": {"schema": _BINARY},
+            "text/csv": {"schema": _TEXT, "example": "name,age\nAda,36\nGrace,45\n"},
+            "application/x-ndjson": {"schema": _TEXT, "example": '{"name":"Ada","age":36}\n{"name":"Grace"}\n'},
+            "application/jsonl": {"schema": _TEXT, "example": '{"name":"Ada","age":36}\n'},
+            "application/octet-stream": {"schema": _BINARY},
         },
-    }
+    },
 }
+_ERRORS: Final = on_database(
+    errors.InvalidTableNameError,
+    errors.LoadError,
+    errors.TableNotFoundError,
+    errors.IngestionQueueFullError,
+    errors.CapabilityNotSupportedError,
+    errors.DiskFullError,
+)
 
 
 class LoadOptions(BaseModel):
@@ -52,10 +78,20 @@ class LoadOptions(BaseModel):
     to_column: Annotated[
         str, Field(alias="to", max_length=200, description="Relationships: column with the keys of the end nodes.")
     ] = "to"
-    from_table: Annotated[str | None, Field(description="Relationships with several endpoint pairs: start table.")] = (
-        None
-    )
-    to_table: Annotated[str | None, Field(description="Relationships with several pairs: end table.")] = None
+    from_table: Annotated[
+        str | None,
+        Field(
+            description="Relationships with several endpoint pairs: start table.",
+            json_schema_extra=documented(TABLE_NAME_PATTERN),
+        ),
+    ] = None
+    to_table: Annotated[
+        str | None,
+        Field(
+            description="Relationships with several endpoint pairs: end table.",
+            json_schema_extra=documented(TABLE_NAME_PATTERN),
+        ),
+    ] = None
     ignore_unknown_columns: Annotated[
         bool, Field(description="Leave out columns of the file that the table lacks, instead of refusing the file.")
     ] = False
@@ -65,21 +101,32 @@ class LoadOptions(BaseModel):
     )
 
 
-@router.post("/{graph_id}/load/{table}", openapi_extra=_BODY)
+@router.post(
+    "/{graph_id}/load/{table}",
+    openapi_extra=_REQUEST,
+    responses={**_ERRORS, 200: with_query_id("Every row of the file is in the table, durably.")},
+)
 async def load_file(
     graph_id: GraphIdDep,
-    table: str,
+    table: Annotated[
+        str,
+        Path(description="Name of the table.", json_schema_extra=documented(TABLE_NAME_PATTERN), examples=["Person"]),
+    ],
     options: Annotated[LoadOptions, Query()],
     request: Request,
+    response: Response,
     services: ServicesDep,
 ) -> LoadResponse:
-    """Load a Parquet, CSV or NDJSON file into a table, all or nothing; columns are matched by name, never by position."""
+    """Load a Parquet, CSV or NDJSON file into a table, all or nothing; columns are matched by name, never by position.
+
+    An error in a row is `LOAD_FAILED` with `row` (from 1) and `reason`; nothing of the file is kept then.
+    """
     name = TableName.parse(table)
     describe_request(request.scope, operation="load", graph_id=graph_id.value)
     await services.databases.limits(graph_id)  # an unknown database is refused before its body is read
     wanted = LoadRequest(
         table=name.value,
-        path=Path(),
+        path=FilePath(),
         format=_format(options, request.headers.get("content-type", "")),
         timeout_s=services.loads.timeout(options.timeout),
         from_column=options.from_column,
@@ -90,13 +137,15 @@ async def load_file(
         delimiter=options.delimiter,
     )
     compression = _compression(request.headers.get("content-encoding", ""))
+    query_id = services.queries.next_query_id()
+    response.headers[QUERY_ID_HEADER] = query_id
     async with DisconnectWatch(request.receive, begin=False) as watch:
         report = await services.loads.load(
             graph_id,
             wanted,
             _body(request, watch),
             compression=compression,
-            query_id=services.queries.next_query_id(),
+            query_id=query_id,
         )
         return _response(graph_id, report)
     raise ClientDisconnect  # the watch swallowed the cancellation: nobody is left to answer

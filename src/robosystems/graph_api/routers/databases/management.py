@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, status
 
 from robosystems.graph_api.core.database_manager import NewDatabase
+from robosystems.graph_api.domain import errors
 from robosystems.graph_api.domain.graph import DatabaseLimits
 from robosystems.graph_api.domain.ids import GraphId
 from robosystems.graph_api.models.database import (
@@ -15,12 +16,27 @@ from robosystems.graph_api.models.database import (
     DeleteDatabaseResponse,
     Limits,
 )
+from robosystems.graph_api.routers.databases.documentation import on_node, on_record
 from robosystems.graph_api.routers.deps import GraphIdDep, ServicesDep
 
 router = APIRouter(prefix="/databases", tags=["databases"])
 
 
-@router.post("", status_code=status.HTTP_201_CREATED)
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    responses=on_node(
+        errors.InvalidRequestError,
+        errors.InvalidGraphIdError,
+        errors.InvalidSchemaError,
+        errors.DatabaseExistsError,
+        errors.DatabaseBusyError,
+        errors.CapabilityNotSupportedError,
+        errors.QueryTimeoutError,
+        errors.NodeFullError,
+        errors.DiskFullError,
+    ),
+)
 async def create_database(body: CreateDatabaseRequest, services: ServicesDep) -> DatabaseResponse:
     """Create a database with a built-in or custom schema. All or nothing: a failing schema leaves nothing behind."""
     record = await services.databases.create(
@@ -36,11 +52,13 @@ async def create_database(body: CreateDatabaseRequest, services: ServicesDep) ->
     return DatabaseResponse.from_domain(record)
 
 
-@router.get("")
+@router.get("", responses=on_node())
 async def list_databases(
     services: ServicesDep,
     limit: Annotated[int, Query(ge=1, le=1_000, description="Databases per page.")] = 100,
-    after: Annotated[str | None, Query(max_length=63, description="Name after which the page begins.")] = None,
+    after: Annotated[
+        str | None, Query(max_length=63, description="Name after which the page begins; need not exist (any more).")
+    ] = None,
 ) -> DatabaseListResponse:
     """List databases by name, a page at a time."""
     page = await services.databases.page(limit=limit, after=after)
@@ -51,21 +69,21 @@ async def list_databases(
     )
 
 
-@router.get("/{graph_id}")
+@router.get("/{graph_id}", responses=on_record())
 async def get_database(graph_id: GraphIdDep, services: ServicesDep) -> DatabaseDetailResponse:
     """Describe a database: what it is, its limits, and its figures of this moment."""
     record, state = await services.databases.describe(graph_id)
     return DatabaseDetailResponse.from_parts(record, state)
 
 
-@router.patch("/{graph_id}")
+@router.patch("/{graph_id}", responses=on_record(errors.DatabaseBusyError, errors.DiskFullError))
 async def update_database(graph_id: GraphIdDep, body: Limits, services: ServicesDep) -> DatabaseResponse:
     """Change limits; fields that are not sent stay as they are, null returns one to the node's default."""
     record = await services.databases.set_limits(graph_id, body.to_domain(), fields=frozenset(body.model_fields_set))
     return DatabaseResponse.from_domain(record)
 
 
-@router.delete("/{graph_id}")
+@router.delete("/{graph_id}", responses=on_record(errors.DatabaseBusyError, errors.DiskFullError))
 async def delete_database(graph_id: GraphIdDep, services: ServicesDep) -> DeleteDatabaseResponse:
     """Delete a database with all its files; queries that run on it are cancelled."""
     await services.databases.delete(graph_id)

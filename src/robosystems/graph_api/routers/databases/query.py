@@ -5,7 +5,6 @@ that the backend encoded go to the socket as they are. The functions below only 
 """
 
 from typing import Annotated, Any, Final, Literal, TypeVar
-from urllib.parse import parse_qsl
 
 import msgspec
 from fastapi import APIRouter, Query
@@ -14,10 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from robosystems.graph_api.core.query_service import QueryRequest
 from robosystems.graph_api.core.services import Services
+from robosystems.graph_api.domain import errors
 from robosystems.graph_api.domain.errors import GraphApiError, InvalidRequestError
 from robosystems.graph_api.domain.ids import GraphId
 from robosystems.graph_api.domain.query import AccessMode, EncodedResult, ResultFormat
 from robosystems.graph_api.models.query import (
+    NDJSON_EXAMPLE,
     QueryBody,
     QueryRequestModel,
     QueryResponseModel,
@@ -25,17 +26,27 @@ from robosystems.graph_api.models.query import (
     TransactionRequestModel,
     TransactionResponseModel,
 )
-from robosystems.graph_api.routers.deps import describe_request, request_id_of, services_of
+from robosystems.graph_api.routers.databases.documentation import on_database, with_query_id
+from robosystems.graph_api.routers.databases.negotiation import (
+    JSON,
+    NDJSON,
+    Explain,
+    negotiate_query,
+    negotiate_transaction,
+)
+from robosystems.graph_api.routers.deps import GraphIdDep, describe_request, request_id_of, services_of
 from robosystems.graph_api.routers.disconnect import DisconnectWatch
 from robosystems.graph_api.routers.errors import problem_of
-
-JSON: Final = b"application/json"
-NDJSON: Final = b"application/x-ndjson"
 
 _query_body: Final = msgspec.json.Decoder(QueryBody)
 _transaction_body: Final = msgspec.json.Decoder(TransactionBody)
 Body = TypeVar("Body", QueryBody, TransactionBody)
 
+_CONTENT_TYPES: Final = {
+    ResultFormat.JSON: JSON.encode(),
+    ResultFormat.JSON_ARRAYS: JSON.encode(),
+    ResultFormat.NDJSON: NDJSON.encode(),
+}
 _NULL: Final = b"null"
 _NO_PARAMETERS: Final = b"{}"
 
@@ -45,7 +56,7 @@ async def serve_query(scope: Scope, receive: Receive, send: Send) -> None:
     services = services_of(scope)
     graph_id = GraphId.parse(scope["path_params"]["graph_id"])
     describe_request(scope, operation="query", graph_id=graph_id.value)
-    result_format, explain = _negotiate(scope)
+    result_format, explain = negotiate_query(scope)
     body = _decode(_query_body, await _read_body(receive))
     _check_database(body.database, graph_id)
     request = QueryRequest(
@@ -70,6 +81,7 @@ async def serve_transaction(scope: Scope, receive: Receive, send: Send) -> None:
     services = services_of(scope)
     graph_id = GraphId.parse(scope["path_params"]["graph_id"])
     describe_request(scope, operation="transaction", graph_id=graph_id.value)
+    negotiate_transaction(scope)
     body = _decode(_transaction_body, await _read_body(receive))
     _check_database(body.database, graph_id)
     statements = [(statement.cypher, _parameters(statement.parameters)) for statement in body.statements]
@@ -131,50 +143,11 @@ def _check_database(database: str | None, graph_id: GraphId) -> None:
         )
 
 
-def _negotiate(scope: Scope) -> tuple[ResultFormat, Literal["plan", "profile"] | None]:
-    """Return the format that Accept and the query string ask for, and what to explain."""
-    arrays, explain = _query_options(scope["query_string"])
-    accept = b""
-    for name, value in scope["headers"]:
-        if name == b"accept":
-            accept = value.lower()
-            break
-    if NDJSON in accept:
-        return ResultFormat.NDJSON, explain
-    if not accept or JSON in accept or b"*/*" in accept or b"application/*" in accept:
-        return (ResultFormat.JSON_ARRAYS if arrays else ResultFormat.JSON), explain
-    raise InvalidRequestError("Accept: use application/json or application/x-ndjson.")
-
-
-def _query_options(query_string: bytes) -> tuple[bool, Literal["plan", "profile"] | None]:
-    """Return whether rows come as arrays, and what to explain."""
-    if not query_string:
-        return False, None
-    arrays = False
-    explain: Literal["plan", "profile"] | None = None
-    for name, value in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=10):
-        match name, value:
-            case "format", "arrays" | "objects":
-                arrays = value == "arrays"
-            case "explain", "plan":
-                explain = "plan"
-            case "explain", "profile":
-                explain = "profile"
-            case "format", _:
-                raise InvalidRequestError("format: use 'objects' or 'arrays'.")
-            case "explain", _:
-                raise InvalidRequestError("explain: use 'plan' or 'profile'.")
-            case _:
-                raise InvalidRequestError(f"query string: {name[:80]!r} is unknown; use format or explain.")
-    return arrays, explain
-
-
 async def _send_result(
     scope: Scope, send: Send, result: EncodedResult, result_format: ResultFormat, query_id: str
 ) -> None:
     """Send an answer: whole with its length, or chunk by chunk as the client takes it."""
-    content_type = NDJSON if result_format is ResultFormat.NDJSON else JSON
-    headers = [(b"content-type", content_type), (b"x-query-id", query_id.encode())]
+    headers = [(b"content-type", _CONTENT_TYPES[result_format]), (b"x-query-id", query_id.encode())]
     if result.body is not None:
         headers.append((b"content-length", str(len(result.body)).encode()))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -217,41 +190,71 @@ def served_by(app: ASGIApp) -> type[APIRoute]:
 
 
 async def run_query(
-    graph_id: str,
+    graph_id: GraphIdDep,
     body: QueryRequestModel,
-    format: Annotated[
+    format: Annotated[  # noqa: A002 - wire name
         Literal["objects", "arrays"], Query(description="Form of the rows of a JSON answer.")
-    ] = "objects",  # noqa: A002 - wire name
-    explain: Annotated[Literal["plan", "profile"] | None, Query(description="Return the plan instead.")] = None,
+    ] = "objects",
+    explain: Annotated[
+        Explain | None,
+        Query(description="Return the plan instead of the rows; `profile` runs the statement, writes included."),
+    ] = None,
 ) -> None:
     """Run one Cypher statement.
 
-    `Accept: application/json` gives one document, cut at `max_rows` (at most LBUG_MAX_ROWS) with `truncated: true`.
-    `Accept: application/x-ndjson` streams a row a line without a cap; the last line is `{"summary": {...}}` or
-    `{"problem": {...}}`, and a stream without one is broken.
+    `Accept: application/json` (the default) gives one document, cut at `max_rows` (at most LBUG_MAX_ROWS) with
+    `truncated: true`. `Accept: application/x-ndjson` streams a row a line without a cap; the last line is
+    `{"summary": {...}}` or `{"problem": {...}}`, and a stream without one is broken. A JSON document that breaks off does
+    not parse.
     """
 
 
-async def run_transaction(graph_id: str, body: TransactionRequestModel) -> None:
-    """Run statements in one transaction: all of them are durable when the answer comes, or none has happened."""
+async def run_transaction(graph_id: GraphIdDep, body: TransactionRequestModel) -> None:
+    """Run statements in one transaction: all of them are durable when the answer comes, or none has happened.
+
+    An error names the statement as `statement_number`, counted from 1.
+    """
 
 
-_STREAM: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "Rows as JSON, or a line each as NDJSON.",
-        "model": QueryResponseModel,
-        "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
-    }
+_ERRORS: Final = on_database(
+    errors.InvalidParameterError,
+    errors.QueryTooLongError,
+    errors.StatementError,
+    errors.StatementForbiddenError,
+    errors.DiskFullError,
+)
+_ROWS: Final[dict[str, Any]] = {
+    **with_query_id("The rows: one document, or a line each."),
+    "model": QueryResponseModel,
+    "content": {
+        NDJSON: {
+            "schema": {
+                "type": "string",
+                "contentMediaType": NDJSON,
+                "description": "An object per row and line, keyed by column. The last line is an object with the one "
+                "member `summary` (as the members of the JSON answer without `data`) or `problem` (as an error answer).",
+            },
+            "example": NDJSON_EXAMPLE,
+        }
+    },
+}
+_RESULTS: Final[dict[str, Any]] = {
+    **with_query_id("What each statement returned."),
+    "model": TransactionResponseModel,
 }
 
 router = APIRouter(prefix="/databases", tags=["query"])
 router.add_api_route(
-    "/{graph_id}/query", run_query, methods=["POST"], responses=_STREAM, route_class_override=served_by(serve_query)
+    "/{graph_id}/query",
+    run_query,
+    methods=["POST"],
+    responses={**_ERRORS, 200: _ROWS},
+    route_class_override=served_by(serve_query),
 )
 router.add_api_route(
     "/{graph_id}/transaction",
     run_transaction,
     methods=["POST"],
-    responses={200: {"model": TransactionResponseModel}},
+    responses={**_ERRORS, 200: _RESULTS},
     route_class_override=served_by(serve_transaction),
 )

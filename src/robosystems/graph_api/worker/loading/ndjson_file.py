@@ -104,20 +104,29 @@ class NdjsonSource:
         return JsonValues(values)
 
     def _decoded(self, decoder: "_Decoder", block: bytes) -> list[Any]:
+        used = decoder.strict
         try:
-            return decoder.strict.decode_lines(block)
+            try:
+                records = used.decode_lines(block)
+            except _FAILURES:
+                if decoder.lenient is None:
+                    raise
+                used = decoder.lenient
+                records = used.decode_lines(block)
+                self._note_unknown(decoder, block)
         except _FAILURES:
-            if decoder.lenient is None:
-                self._explain(decoder.strict, block)
-        try:
-            records = decoder.lenient.decode_lines(block)
-            for names in _Objects.decode_lines(block):
-                for name in names.keys() - decoder.names:
-                    if len(self._unknown) < _MAX_UNKNOWN:
-                        self._unknown[name] = None
-        except _FAILURES:
-            self._explain(decoder.lenient, block)
+            self._explain(used, block)
+        # The decoder also takes two objects in one line, and one object in two lines.
+        if len(records) != block.count(b"\n") and len(records) != sum(map(bool, map(bytes.strip, block.split(b"\n")))):
+            self._explain(used, block)
         return records
+
+    def _note_unknown(self, decoder: "_Decoder", block: bytes) -> None:
+        """Remember which columns are left out."""
+        for names in _Objects.decode_lines(block):
+            for name in names.keys() - decoder.names:
+                if len(self._unknown) < _MAX_UNKNOWN:
+                    self._unknown[name] = None
 
     def _explain(self, decoder: "msgspec.json.Decoder[Any]", block: bytes) -> NoReturn:
         """Raise the error for the first line that does not decode."""
