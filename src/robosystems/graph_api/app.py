@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from fastapi import FastAPI
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from robosystems.graph_api.bootstrap import open_services, service_version
 from robosystems.graph_api.config import Settings
-from robosystems.graph_api.core.node import Traffic
+from robosystems.graph_api.core.node import NodeConfig, Traffic
 from robosystems.graph_api.domain import errors
 from robosystems.graph_api.domain.errors import GraphApiError
 from robosystems.graph_api.middleware.auth import KeyRing
@@ -27,6 +27,9 @@ from robosystems.graph_api.observability.metrics import Metrics
 from robosystems.graph_api.routers import databases, health, info
 from robosystems.graph_api.routers.databases.query import serve_query
 from robosystems.graph_api.routers.errors import answer_to, problem_responses
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 _TITLE: Final = "RoboSystems Graph API"
 _SUMMARY: Final = "Multi-tenant graph databases over HTTP."
@@ -50,14 +53,6 @@ _REQUEST_ID_HEADER: Final = {
 }
 _EVERYWHERE: Final = (errors.InvalidRequestError, errors.UnauthorizedError, GraphApiError, errors.UnavailableError)
 _WITH_BODY: Final = (errors.PayloadTooLargeError,)
-_WITH_DATABASE: Final = (
-    errors.StatementForbiddenError,
-    errors.DatabaseNotFoundError,
-    errors.ConflictError,
-    errors.CapabilityNotSupportedError,
-    errors.QueryTimeoutError,
-    errors.InsufficientStorageError,
-)
 
 
 class GraphApi(FastAPI):
@@ -153,9 +148,16 @@ class GraphApi(FastAPI):
             except (GraphApiError, OSError) as error:
                 self.start_failure = error
                 raise
-            if not self._settings.api_keys:
-                structlog.get_logger().warning("requests need no key", hint="set GRAPH_API_KEY")
+            self._warn(app.state.services.node.config)
             yield
+
+    def _warn(self, node: NodeConfig) -> None:
+        """Say once what guards are missing."""
+        log: FilteringBoundLogger = structlog.get_logger()
+        if not node.auth:
+            log.warning("requests need no key", operation="start", hint="set GRAPH_API_KEY")
+        if not node.engine.sandbox.get("confined"):
+            log.warning("database processes are not fully confined", operation="start", sandbox=node.engine.sandbox)
 
 
 def create_app(settings: Settings, log: JsonLog | None = None) -> GraphApi:
@@ -214,7 +216,7 @@ def _completed(document: dict[str, Any], routes: list[BaseRoute]) -> dict[str, A
         for method, operation in item.items():
             operation["operationId"] = names[path, method]
             operation["security"] = _security(path)
-            _complete_responses(operation, path)
+            _complete_responses(operation)
     return document
 
 
@@ -225,15 +227,13 @@ def _security(path: str) -> list[dict[str, list[str]]]:
     return [{}, *_KEYED] if path == BARE_PATH else _KEYED
 
 
-def _complete_responses(operation: dict[str, Any], path: str) -> None:
-    """Add the errors that routes of this kind can end with, and the headers of every answer."""
+def _complete_responses(operation: dict[str, Any]) -> None:
+    """Add the errors that every route can end with, and the headers of every answer."""
     responses: dict[str, Any] = operation["responses"]
     responses.pop("422", None)
     kinds: list[type[GraphApiError]] = list(_EVERYWHERE)
     if "requestBody" in operation:
         kinds += _WITH_BODY
-    if path.startswith("/databases"):
-        kinds += _WITH_DATABASE
     for status, response in problem_responses(*kinds).items():
         responses.setdefault(str(status), response)
     for response in responses.values():

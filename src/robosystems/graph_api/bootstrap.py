@@ -12,7 +12,7 @@ from robosystems.graph_api.config import Settings
 from robosystems.graph_api.core.database_manager import DatabaseManager
 from robosystems.graph_api.core.ingestion_service import IngestionConfig, IngestionService
 from robosystems.graph_api.core.metrics_collector import MetricsCollector
-from robosystems.graph_api.core.node import NodeConfig, NodeInformation, Traffic
+from robosystems.graph_api.core.node import EngineFacts, NodeConfig, NodeInformation, Traffic
 from robosystems.graph_api.core.query_service import QueryConfig, QueryService
 from robosystems.graph_api.core.schema_service import SchemaService
 from robosystems.graph_api.core.services import Services
@@ -50,10 +50,10 @@ async def open_services(
     metrics = Metrics() if metrics is None else metrics
     traffic = Traffic() if traffic is None else traffic
     async with AsyncExitStack() as stack:
-        backend = await stack.enter_async_context(_backend(settings, metrics))
+        backend, engine = await _open_backend(settings, metrics, stack)
         databases = DatabaseManager(backend)
         loads = IngestionService(backend, _ingestion_config(settings))
-        node = NodeInformation(_node_config(settings), backend, traffic)
+        node = NodeInformation(_node_config(settings, engine), backend, traffic)
         yield Services(
             backend=backend,
             databases=databases,
@@ -65,11 +65,16 @@ async def open_services(
         )
 
 
-def _backend(settings: Settings, metrics: Metrics) -> GraphBackend:
-    """Return the backend that GRAPH_BACKEND_TYPE names."""
+async def _open_backend(
+    settings: Settings, metrics: Metrics, stack: AsyncExitStack
+) -> tuple[GraphBackend, EngineFacts]:
+    """Open the backend that GRAPH_BACKEND_TYPE names, and return it with what it found out about its engine."""
     match settings.graph_backend_type:
         case "ladybug":
-            return LadybugBackend(_lbug_config(settings), metrics.events)
+            backend = await stack.enter_async_context(LadybugBackend(_lbug_config(settings), metrics.events))
+            found = backend.engine
+            assert found is not None  # noqa: S101 - known as soon as the backend is open
+            return backend, EngineFacts(found.engine_version, found.storage_version, found.sandbox)
 
 
 def _lbug_config(settings: Settings) -> LbugBackendConfig:
@@ -111,7 +116,7 @@ def _ingestion_config(settings: Settings) -> IngestionConfig:
     )
 
 
-def _node_config(settings: Settings) -> NodeConfig:
+def _node_config(settings: Settings, engine: EngineFacts) -> NodeConfig:
     """Return the fixed properties of the node."""
     return NodeConfig(
         node_type=settings.lbug_node_type,
@@ -121,5 +126,5 @@ def _node_config(settings: Settings) -> NodeConfig:
         max_databases=settings.lbug_max_databases_per_node,
         max_memory_mb=settings.lbug_max_memory_mb,
         auth=bool(settings.api_keys),
-        sandbox=settings.lbug_sandbox,
+        engine=engine,
     )

@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _GIBIBYTE: Final = 1 << 30
 _MEBIBYTE: Final = 1 << 20
+_USUAL_SHARE_MB: Final = 256
+_LEAST_SHARE_MB: Final = 64
 _LOCALHOST: Final = "localhost"
 _PLANNED_BACKENDS: Final = frozenset({"neo4j_community", "neo4j_enterprise"})
 _SHOWN: Final = 80
@@ -82,7 +84,10 @@ class Settings(BaseSettings):
         Field(
             ge=0,
             le=10_000,
-            description="Databases that may be open at once, each in a process; 0: LBUG_MAX_DATABASES_PER_NODE.",
+            description=(
+                "Databases that may be open at once, each in a process; 0: as many as LBUG_MAX_MEMORY_MB gives 256 MiB "
+                "each, at most LBUG_MAX_DATABASES_PER_NODE."
+            ),
         ),
     ] = 0
     lbug_idle_close_seconds: Annotated[
@@ -208,6 +213,11 @@ class Settings(BaseSettings):
                 f"LBUG_QUERY_TIMEOUT ({self.lbug_query_timeout:g}) is more than "
                 f"LBUG_MAX_QUERY_TIMEOUT ({self.lbug_max_query_timeout:g})"
             )
+        if self.lbug_max_memory_mb // self.open_databases < _LEAST_SHARE_MB:
+            raise ValueError(
+                f"LBUG_MAX_MEMORY_MB ({self.lbug_max_memory_mb}) has less than {_LEAST_SHARE_MB} MiB for each of "
+                f"{self.open_databases} open databases: raise it, or lower LBUG_MAX_OPEN_DATABASES"
+            )
         if not self.api_keys and not _is_loopback(self.graph_api_host):
             raise ValueError(
                 f"GRAPH_API_KEY is not set: without a key the server listens on loopback only, not on "
@@ -223,7 +233,7 @@ class Settings(BaseSettings):
     @property
     def open_databases(self) -> int:
         """Databases that may be open at once."""
-        wanted = self.lbug_max_open_databases or self.lbug_max_databases_per_node
+        wanted = self.lbug_max_open_databases or max(1, self.lbug_max_memory_mb // _USUAL_SHARE_MB)
         return min(wanted, self.lbug_max_databases_per_node)
 
 

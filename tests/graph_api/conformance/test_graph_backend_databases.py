@@ -21,6 +21,7 @@ from robosystems.graph_api.domain.ids import GraphId
 from tests.graph_api.conformance.backends import NodeSize
 from tests.graph_api.conformance.conftest import MakeBackend
 from tests.graph_api.conformance.people import ALL, ENDLESS, PEOPLE, People, fresh_name, query, record_of
+from tests.graph_api.waiting import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -144,6 +145,42 @@ async def test_two_drops_delete_once(backend: GraphBackend) -> None:
     assert all(
         outcome is None or isinstance(outcome, DatabaseBusyError | DatabaseNotFoundError) for outcome in outcomes
     )
+
+
+async def test_what_is_being_created_is_not_there_yet(backend: GraphBackend) -> None:
+    """It is neither listed nor found, and cannot be deleted before it is complete."""
+    graph = People(backend)
+    creating = asyncio.ensure_future(graph.make())
+    await asyncio.sleep(0)
+    assert graph.graph_id not in [record.graph_id for record in await backend.list()]
+    with pytest.raises(DatabaseNotFoundError):
+        await graph.ids()
+    with pytest.raises(DatabaseBusyError):
+        await backend.drop(graph.graph_id)
+    await creating
+    await backend.drop(graph.graph_id)
+
+
+async def test_a_creation_whose_caller_goes_away_is_whole_or_nothing(backend: GraphBackend) -> None:
+    """Cancelled in the middle: in the end the database is either complete or not there, and its name usable."""
+    graph = People(backend)
+    creating = asyncio.ensure_future(graph.make())
+    await asyncio.sleep(0.01)
+    creating.cancel()
+
+    async def settled() -> bool:
+        try:
+            await backend.drop(graph.graph_id)
+        except DatabaseBusyError:
+            return False
+        except DatabaseNotFoundError:
+            return True
+        return True
+
+    await eventually(settled)
+    await graph.make()
+    assert await graph.ids() == []
+    await backend.drop(graph.graph_id)
 
 
 async def test_a_failing_definition_leaves_nothing_behind(backend: GraphBackend) -> None:

@@ -129,7 +129,7 @@ FORBIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
         "EXPLAIN ATTACH '../neighbour/graph.lbug' AS neighbour (DBTYPE lbug)",
         "aTtAcH/**/'x'/**/AS/**/y/**/(DBTYPE lbug)",
     ),
-    "DETACH": ("DETACH neighbour", "detach/**/neighbour"),
+    "DETACH": ("DETACH neighbour", "detach/**/neighbour", "DETACH delete", "DETACH delete.delete"),
     "USE": ("USE neighbour", "use `neighbour`", "USE GRAPH other", "USE\nGRAPH\nother", "EXPLAIN USE neighbour"),
     "CREATE GRAPH": (
         "CREATE GRAPH other",
@@ -374,7 +374,7 @@ MARKED: Final = (
     "\ufeff/**/COMMIT",
     "\ufeffLOAD FROM '/etc/passwd' (file_format='csv') RETURN *",
 )
-"""Statements after a byte order mark: the engine passes over the mark, a lexer takes it for a part of the first word."""
+"""Statements after a byte order mark: the engine passes over the mark, a lexer takes it for part of a word."""
 
 UNSENDABLE: Final = (
     "",

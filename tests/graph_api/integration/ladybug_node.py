@@ -1,6 +1,7 @@
 """A LadybugDB backend for tests of supervision: small, observed, with its processes in reach."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from dataclasses import dataclass, field
@@ -92,10 +93,14 @@ class ObservedNode(LadybugBackend):
         return process_id
 
     async def kill_worker(self, graph: People, number: signal.Signals = signal.SIGKILL) -> int:
-        """Send a signal to the worker of a database; return its process id."""
-        process_id = await self.process_of(graph)
-        os.kill(process_id, number)
-        return process_id
+        """Send a signal to the worker of a database, once it has one; return its process id."""
+        while True:
+            process_id = (await self.state(graph.graph_id)).process_id
+            if process_id is not None:
+                with contextlib.suppress(ProcessLookupError):  # It may just have died of the last one.
+                    os.kill(process_id, number)
+                    return process_id
+            await asyncio.sleep(0.01)
 
     @property
     def template(self) -> int:

@@ -23,17 +23,26 @@ pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
 async def test_workers_end_with_their_server(tmp_path: Path) -> None:
     """Kill -9 of the server ends template and workers; the next server has every acknowledged row."""
-    program = [sys.executable, "-m", "tests.graph_api.integration.backend_program", str(tmp_path)]
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as server:  # noqa: ASYNC220 (ended below)
-        assert server.stdout is not None
-        lines = server.stdout
-        processes = json.loads(await asyncio.to_thread(lines.readline))
-        acknowledged = [int(await asyncio.to_thread(lines.readline)) for _ in range(20)]
-        server.kill()
-        acknowledged += [int(line) for line in lines.read().splitlines()]
+    processes, acknowledged = await killed_server(tmp_path)
     async with ObservedNode(tmp_path) as node:
-        assert {*range(10), *acknowledged} <= set(await People(node, GraphId("g1")).ids())
+        assert acknowledged <= set(await People(node, GraphId("g1")).ids())
         await eventually(lambda: not any(is_running(number) for number in processes.values()))
+
+
+async def test_a_torn_log_is_reported_for_good(tmp_path: Path) -> None:
+    """What can be replayed is there, the database works, and its record says that rows may be lost."""
+    await killed_server(tmp_path)
+    log = tmp_path / "databases" / "g1" / "graph.lbug.wal"
+    content = log.read_bytes()
+    log.write_bytes(content[: len(content) - 3])
+    async with ObservedNode(tmp_path) as node:
+        graph = People(node, GraphId("g1"))
+        assert await graph.ids() is not None
+        assert (await node.record(graph.graph_id)).possible_loss
+    async with ObservedNode(tmp_path) as node:
+        (record,) = await node.list()
+        assert record.possible_loss
+        assert record.status is DatabaseStatus.ACTIVE
 
 
 async def test_a_directory_has_one_server(tmp_path: Path) -> None:
@@ -153,6 +162,19 @@ async def test_a_start_that_fails_leaves_nothing_running(tmp_path: Path) -> None
     with pytest.raises(UnavailableError):
         async with ObservedNode(tmp_path):
             pass
+
+
+async def killed_server(folder: Path) -> tuple[dict[str, int], set[int]]:
+    """Run a server that writes to database `g1`, kill it; return its processes and the ids of acknowledged rows."""
+    program = [sys.executable, "-m", "tests.graph_api.integration.backend_program", str(folder)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as server:  # noqa: ASYNC220 (killed below)
+        assert server.stdout is not None
+        lines = server.stdout
+        processes = json.loads(await asyncio.to_thread(lines.readline))
+        acknowledged = [int(await asyncio.to_thread(lines.readline)) for _ in range(20)]
+        server.kill()
+        acknowledged += [int(line) for line in lines.read().splitlines() if line]
+    return processes, {*range(10), *acknowledged}
 
 
 def change_manifest(directory: Path, **fields: Any) -> None:

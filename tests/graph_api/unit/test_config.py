@@ -166,10 +166,18 @@ def test_components_get_what_was_set() -> None:
 
 
 def test_no_more_databases_are_open_than_may_exist() -> None:
-    """Zero means as many as the node may hold, and more than that makes no sense."""
+    """Zero means as many as memory has room for; more than the node may hold makes no sense."""
+    assert load_settings({"lbug_max_databases_per_node": 500}).open_databases == 56
     assert load_settings({"lbug_max_databases_per_node": 3}).open_databases == 3
     assert load_settings({"lbug_max_databases_per_node": 3, "lbug_max_open_databases": 9}).open_databases == 3
     assert load_settings({"lbug_max_databases_per_node": 3, "lbug_max_open_databases": 2}).open_databases == 2
+
+
+def test_memory_that_is_too_little_for_the_open_databases_is_refused() -> None:
+    """An engine cannot work in a few megabytes."""
+    (problem,) = problems_of(lbug_max_memory_mb=1024, lbug_max_open_databases=20, lbug_max_databases_per_node=20)
+    assert "LBUG_MAX_MEMORY_MB" in problem
+    assert "LBUG_MAX_OPEN_DATABASES" in problem
 
 
 def test_the_documentation_lists_every_variable_with_its_bounds() -> None:

@@ -72,13 +72,22 @@ def test_results_are_read_by_rows_in_parts_and_again(connection: EngineConnectio
 
 
 def test_results_become_arrow_in_batches(connection: EngineConnection) -> None:
-    """Arrow batches hold at most as many rows as asked for, collected either way."""
-    text = "UNWIND range(1, 10) AS x RETURN x"
-    with connection.run(text) as result:
-        assert [batch.num_rows for batch in result.batches(4)] == [4, 4, 2]
-    with connection.run_into_arrow(text, 4) as result:
-        assert result.columnar
-        assert sum(batch.num_rows for batch in result.batches(4)) == 10
+    """Arrow batches hold at most as many rows as asked for, and nulls are nulls."""
+    with connection.run("UNWIND range(1, 10) AS x RETURN CASE WHEN x % 3 = 0 THEN NULL ELSE x END AS x") as result:
+        batches = list(result.batches(4))
+    assert [batch.num_rows for batch in batches] == [4, 4, 2]
+    assert [value for batch in batches for value in batch.column(0).to_pylist()] == [
+        1,
+        2,
+        None,
+        4,
+        5,
+        None,
+        7,
+        8,
+        None,
+        10,
+    ]
 
 
 def test_plans_survive_a_change_of_the_schema(engine: Engine) -> None:

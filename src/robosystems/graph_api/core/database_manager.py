@@ -1,8 +1,10 @@
 """Life cycle of databases: create, describe, limit, delete."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from robosystems.graph_api.backends.base import GraphBackend
 from robosystems.graph_api.domain.errors import InvalidRequestError, InvalidSchemaError, StatementForbiddenError
@@ -57,7 +59,7 @@ class DatabaseManager:
 
     def __init__(self, backend: GraphBackend) -> None:
         self._backend = backend
-        self._limits: dict[GraphId, DatabaseLimits] = {}
+        self._changing = asyncio.Lock()
 
     async def create(self, new: NewDatabase) -> DatabaseRecord:
         """Create a database, all or nothing.
@@ -92,29 +94,22 @@ class DatabaseManager:
 
     async def set_limits(self, graph_id: GraphId, changes: DatabaseLimits, *, fields: frozenset[str]) -> DatabaseRecord:
         """Change the named fields of the limits; None returns a field to the node's default."""
-        current = (await self._backend.record(graph_id)).limits
-        wanted = replace(current, **{name: getattr(changes, name) for name in fields})
-        record = await self._backend.set_limits(graph_id, wanted)
-        self._limits[graph_id] = record.limits
-        return record
+        async with self._changing:  # Two changes of different fields at once must both last.
+            current = await self.limits(graph_id)
+            wanted = replace(current, **{name: getattr(changes, name) for name in fields})
+            return await self._backend.set_limits(graph_id, wanted)
 
     async def delete(self, graph_id: GraphId) -> None:
         """Delete a database with all its files."""
-        try:
-            await self._backend.drop(graph_id)
-        finally:
-            self._limits.pop(graph_id, None)
+        await self._backend.drop(graph_id)
 
     async def limits(self, graph_id: GraphId) -> DatabaseLimits:
-        """Return the limits of a database, from memory after the first time.
+        """Return the limits of a database. The backend has them in memory: a copy here could only be out of date.
 
         Raises:
             DatabaseNotFoundError: No such database.
         """
-        limits = self._limits.get(graph_id)
-        if limits is None:
-            limits = self._limits[graph_id] = (await self._backend.record(graph_id)).limits
-        return limits
+        return (await self._backend.record(graph_id)).limits
 
 
 def admit_ddl(text: str) -> tuple[str, ...]:
@@ -129,7 +124,7 @@ def admit_ddl(text: str) -> tuple[str, ...]:
     if len(statements) > MAX_DDL_STATEMENTS:
         raise InvalidSchemaError(f"The DDL holds {len(statements)} statements; at most {MAX_DDL_STATEMENTS} are taken.")
     for number, statement in enumerate(statements, start=1):
-        where: dict[str, object] = {"statement_number": number, "statement": statement[:500]}
+        where: dict[str, Any] = {"statement_number": number, "statement": statement[:500]}
         try:
             classified = classify(statement)
             check(classified)
@@ -150,7 +145,7 @@ def _resolve_schema(new: NewDatabase) -> tuple[GraphSchema | None, tuple[str, ..
             raise InvalidRequestError(f"{given} goes with schema_type 'custom', not with {new.schema_type.value!r}.")
         if new.repository_name is not None and new.schema_type is not SchemaType.SHARED:
             raise InvalidRequestError("repository_name goes with schema_type 'shared'.")
-        return builtin_schema(new.schema_type.value, new.repository_name), ()
+        return builtin_schema(new.schema_type, new.repository_name), ()
     if new.repository_name is not None:
         raise InvalidRequestError("repository_name goes with schema_type 'shared'.")
     if new.ddl is not None and new.document is not None:

@@ -1,26 +1,16 @@
 """Loading files that clients send: to disk as a stream, decompressed and bounded, then into one table."""
 
 import asyncio
-import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import BinaryIO
 
 from robosystems.graph_api.backends.base import GraphBackend
-from robosystems.graph_api.core.decompression import Compression, Decoder, decoder_for
-from robosystems.graph_api.domain.errors import (
-    DiskFullError,
-    IngestionQueueFullError,
-    InvalidRequestError,
-    PayloadTooLargeError,
-)
+from robosystems.graph_api.core.decompression import Compression, decoder_for
+from robosystems.graph_api.core.upload import UploadLimits, receive_file
+from robosystems.graph_api.domain.errors import IngestionQueueFullError, InvalidRequestError
 from robosystems.graph_api.domain.ids import GraphId
 from robosystems.graph_api.domain.load import LoadReport, LoadRequest
-
-_WRITE_BYTES = 1 << 20
-"""Bytes collected before a thread writes them: one hand-over per MiB costs nothing against the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +38,7 @@ class IngestionService:
     def __init__(self, backend: GraphBackend, config: IngestionConfig) -> None:
         self._backend = backend
         self._config = config
+        self._upload = UploadLimits(max_bytes=config.max_upload_bytes)
         self._slots = asyncio.Semaphore(config.max_concurrent_loads)
         self._waiting = 0
 
@@ -85,14 +76,18 @@ class IngestionService:
         Raises:
             IngestionQueueFullError: Too many loads wait, or the wait was too long.
             PayloadTooLargeError: The file is over the limit after decompression.
-            LoadError: The body is not what its Content-Encoding says, or as `GraphBackend.load`.
+            LoadError: The body is not what its Content-Encoding says or came too slowly, or as `GraphBackend.load`.
         """
         async with self._slot(), self._backend.incoming(graph_id) as path:
-            await self._receive(path, body, compression)
+            try:
+                await receive_file(path, body, decoder_for(compression), self._upload)
+            except FileNotFoundError:
+                await self._backend.record(graph_id)  # Raises if the database was deleted under the upload.
+                raise
             return await self._backend.load(graph_id, replace(request, path=path), query_id=query_id)
 
     @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
+    async def _slot(self) -> AsyncGenerator[None]:
         """Wait, bounded in number and time, for one of the places of running loads."""
         if self._slots.locked() and self._waiting >= self._config.max_waiting_loads:
             raise self._queue_full()
@@ -115,55 +110,3 @@ class IngestionService:
             f"Ingestion queue full: {self._config.max_concurrent_loads} loads run and {self._waiting} wait.",
             retry_after=max(1.0, self._config.max_wait_s / 4),
         )
-
-    async def _receive(self, path: Path, body: AsyncIterator[bytes], compression: Compression) -> None:
-        """Stream the body into a file."""
-        decoder = decoder_for(compression)
-        with await asyncio.to_thread(path.open, "wb") as file:
-            sink = _BoundedFile(file, self._config.max_upload_bytes)
-            pending: list[bytes] = []
-            size = 0
-            async for piece in body:
-                pending.append(piece)
-                size += len(piece)
-                if size >= _WRITE_BYTES:
-                    await asyncio.to_thread(sink.write_all, decoder, b"".join(pending))
-                    pending, size = [], 0
-            await asyncio.to_thread(sink.write_all, decoder, b"".join(pending))
-            decoder.check_complete()
-
-
-class _BoundedFile:
-    """A file that takes only so many bytes."""
-
-    def __init__(self, file: BinaryIO, max_bytes: int) -> None:
-        self._file = file
-        self._max_bytes = max_bytes
-        self._written = 0
-
-    def write_all(self, decoder: Decoder, data: bytes) -> None:
-        """Decompress a piece and write what comes out. Blocking.
-
-        Raises:
-            PayloadTooLargeError: Over the limit.
-            LoadError: The compressed stream is damaged.
-        """
-        for piece in decoder.feed(data):
-            self._written += len(piece)
-            if self._written > self._max_bytes:
-                raise PayloadTooLargeError(
-                    f"The file is larger than {self._max_bytes} bytes (LBUG_MAX_UPLOAD_BYTES): split it.",
-                    limit_bytes=self._max_bytes,
-                )
-            self._write(piece)
-
-    def _write(self, piece: bytes) -> None:
-        """Write bytes, naming a full disk as what it is."""
-        try:
-            self._file.write(piece)
-        except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise DiskFullError(
-                    "The disk is full: the file was not kept. Free space, then send it again."
-                ) from error
-            raise

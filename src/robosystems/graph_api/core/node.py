@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,6 +34,22 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What the backend found out about its engine when it was opened.
+
+    Attributes:
+        version: Of the engine.
+        storage_version: Of the format of its files; None if it has none.
+        sandbox: How the processes of databases are confined: `mode`, `confined`, and `mechanisms` by name, each with
+            `state` and `detail`.
+    """
+
+    version: str
+    storage_version: int | None
+    sandbox: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class NodeConfig:
     """Fixed properties of the node.
 
@@ -45,7 +61,7 @@ class NodeConfig:
         max_databases: Databases it may hold.
         max_memory_mb: Memory it may use, MiB.
         auth: Whether requests need a key.
-        sandbox: How workers are confined: required, preferred or off.
+        engine: What was found out about the engine.
     """
 
     node_type: str
@@ -55,7 +71,7 @@ class NodeConfig:
     max_databases: int
     max_memory_mb: int
     auth: bool
-    sandbox: str
+    engine: EngineFacts
 
 
 @dataclass(frozen=True, slots=True)

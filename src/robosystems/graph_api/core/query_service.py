@@ -32,6 +32,9 @@ from robosystems.graph_api.domain.statement import Statement, StatementKind, che
 MAX_TRANSACTION_STATEMENTS = 1_000
 """Statements of one transaction; more belong into an UNWIND or a load."""
 
+MAX_ROWS_EVER = 2**53 - 1
+"""The largest number of rows that can be asked for: every JSON parser reads it exactly, every wire carries it."""
+
 _CLASSIFIED_TEXTS = 4_096
 """Texts whose classification is remembered; with the default query length at most some 40 MB."""
 
@@ -201,8 +204,8 @@ class QueryService:
     def _row_cap(self, request: QueryRequest, limits: DatabaseLimits) -> int | None:
         """Return the number of rows after which the answer is cut."""
         wanted = request.max_rows
-        if wanted is not None and wanted < 1:
-            raise InvalidRequestError("max_rows: must be at least 1.")
+        if wanted is not None and not 1 <= wanted <= MAX_ROWS_EVER:
+            raise InvalidRequestError(f"max_rows: must be between 1 and {MAX_ROWS_EVER}.")
         if request.format is ResultFormat.NDJSON:
             return wanted
         cap = min(limits.max_rows or self._config.max_rows, self._config.max_rows)

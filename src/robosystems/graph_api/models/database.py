@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from robosystems.graph_api.domain.graph import DatabaseLimits, DatabaseRecord, DatabaseState, DatabaseStatus, SchemaType
 from robosystems.graph_api.models.names import GRAPH_ID_PATTERN, documented
 
-_DOCUMENT_EXAMPLE: Final = {
+_DOCUMENT_EXAMPLE: Final[JsonDict] = {
     "tables": [
         {
             "name": "Customer",
@@ -156,7 +157,7 @@ class DatabaseDetailResponse(DatabaseResponse):
         )
 
 
-def _record_fields(record: DatabaseRecord) -> dict[str, object]:
+def _record_fields(record: DatabaseRecord) -> dict[str, Any]:
     """Return the fields that both answers share."""
     return {
         "graph_id": record.graph_id.value,
@@ -196,8 +197,8 @@ class ColumnResponse(BaseModel):
     description: str
     default: Any = Field(
         None,
-        description='Value of rows that give none: JSON, `{"function": ...}`, or `{"expression": ...}` for one that only '
-        "DDL can declare. Left out if there is none.",
+        description='Value of rows that give none: JSON, `{"function": ...}`, or `{"expression": ...}` for one that '
+        "only DDL can declare. Left out if there is none.",
     )
 
 

@@ -31,6 +31,21 @@ class PressureResponse(BaseModel):
     waiting_loads: int = Field(ge=0, description="Loads that wait for their turn.")
 
 
+class MechanismResponse(BaseModel):
+    """One mechanism of the kernel that confines processes."""
+
+    state: str = Field(description="Whether it is in force, is not available, or is switched off.")
+    detail: str = Field(description="Why.")
+
+
+class SandboxResponse(BaseModel):
+    """How the processes of databases are confined, found out when the node started."""
+
+    mode: str = Field(description="LBUG_SANDBOX.")
+    confined: bool = Field(description="Whether everything essential is in force.")
+    mechanisms: dict[str, MechanismResponse] = Field(description="Mechanisms by name.")
+
+
 class NodeStatusResponse(BaseModel):
     """The state of the node."""
 
@@ -47,7 +62,7 @@ class NodeStatusResponse(BaseModel):
     version: str = Field(description="Version of the service.")
     backend: str = Field(description="Kind of graph backend.")
     auth: Literal["on", "off"] = Field(description="Whether requests need a key.")
-    sandbox: str = Field(description="LBUG_SANDBOX: how database processes are confined.")
+    sandbox: SandboxResponse
     pressure: PressureResponse
 
 
@@ -82,4 +97,6 @@ class NodeInfoResponse(BaseModel):
     queue_depth: int = Field(ge=0, description="Queries and loads that run or wait.")
     version: str = Field(description="Version of the service.")
     backend: str = Field(description="Kind of graph backend.")
+    engine_version: str = Field(description="Version of the graph engine.")
+    storage_version: int | None = Field(description="Version of the format of its files.")
     capabilities: dict[str, bool] = Field(description="What the backend can do.")

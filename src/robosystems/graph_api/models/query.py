@@ -4,13 +4,11 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from robosystems.graph_api.models.database import RequestModel
 
 Mode = Literal["auto", "read", "write"]
-
-MAX_ROWS_EVER: Final = 2**53 - 1
-"""The largest number of rows that a client may ask for: what every JSON parser reads exactly."""
 
 NDJSON_EXAMPLE: Final = (
     '{"name":"Ada","age":36}\n'
@@ -20,7 +18,7 @@ NDJSON_EXAMPLE: Final = (
 )
 """A complete stream."""
 
-_RESULT_EXAMPLE: Final = {
+_RESULT_EXAMPLE: Final[JsonDict] = {
     "columns": ["name"],
     "types": ["STRING"],
     "data": [{"name": "Grace"}],
@@ -85,9 +83,7 @@ class QueryRequestModel(StatementModel):
     ] = "auto"
     max_rows: Annotated[
         int | None,
-        Field(
-            ge=1, le=MAX_ROWS_EVER, description="Rows after which the answer is cut; for JSON at most LBUG_MAX_ROWS."
-        ),
+        Field(ge=1, le=2**53 - 1, description="Rows after which the answer is cut; for JSON at most LBUG_MAX_ROWS."),
     ] = None
 
 

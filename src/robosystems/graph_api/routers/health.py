@@ -12,6 +12,7 @@ from robosystems.graph_api.models.node import (
     NodeStatusResponse,
     PressureResponse,
     ReadyResponse,
+    SandboxResponse,
     StateWord,
 )
 from robosystems.graph_api.routers.deps import ServicesDep, description_of
@@ -57,7 +58,7 @@ async def status(request: Request, services: ServicesDep) -> NodeStatusResponse 
         version=config.version,
         backend=services.node.backend_name,
         auth="on" if config.auth else "off",
-        sandbox=config.sandbox,
+        sandbox=SandboxResponse.model_validate(config.engine.sandbox),
         pressure=_pressure(state, services.loads.waiting),
     )
 

@@ -26,6 +26,8 @@ async def info(services: ServicesDep) -> NodeInfoResponse:
         queue_depth=state.pending_queries + services.loads.waiting,
         version=config.version,
         backend=services.node.backend_name,
+        engine_version=config.engine.version,
+        storage_version=config.engine.storage_version,
         capabilities=services.node.capabilities,
     )
 

@@ -9,6 +9,7 @@ How values look is documented in docs/results.md; `worker.rows` makes the same t
 
 import base64
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -18,6 +19,8 @@ from robosystems.graph_api.worker.arrow import Array, DataType, arrow, kernels
 _PLAIN_BELOW: Final = 1e10
 """From here on Arrow writes whole floats with an exponent, which makes them floats in JSON; below, like integers."""
 
+_SHORT_DIGITS: Final = 18
+_BITS_BY_DIGITS: Final = ((4, 16), (9, 32))
 _CONTROLS: Final = tuple(bytes((code,)) for code in range(0x20))
 _MICROSECONDS: Final = 1_000_000
 
@@ -157,11 +160,36 @@ def _strings(array: Array) -> Array | Texts:
 
 
 def _decimals(array: Array) -> Array | Texts:
+    scale = array.type.scale
+    if array.type.precision <= _SHORT_DIGITS:
+        array = _with_sign(array)
     texts = array.cast(arrow.string())
     if b"E" in bytes(text_bytes(texts)):
         plain = [None if value is None else format(value, "f") for value in array.to_pylist()]
         texts = arrow.array(plain, arrow.string())
-    return texts if array.type.scale == 0 else _quoted(texts)
+    return texts if scale == 0 else _quoted(texts)
+
+
+def _with_sign(array: Array) -> Array:
+    """Restore the sign of short decimals.
+
+    The engine keeps up to 4, 9 and 18 digits in 16, 32 and 64 bits, and puts these into Arrow's 128 bits without
+    extending the sign. The low 64 bits are right, or become so by extending it from there.
+    """
+    kind = array.type
+    buffer = array.buffers()[1]
+    words = arrow.Array.from_buffers(arrow.int64(), 2 * (array.offset + len(array)), [None, buffer])
+    pairs = arrow.FixedSizeListArray.from_arrays(words, 2).slice(array.offset)
+    digits = kernels.list_element(pairs, 0)
+    bits = next((bits for most, bits in _BITS_BY_DIGITS if kind.precision <= most), None)
+    if bits is not None:
+        wrapped = kernels.greater_equal(digits, arrow.scalar(1 << (bits - 1), arrow.int64()))
+        digits = kernels.if_else(wrapped, kernels.subtract(digits, arrow.scalar(1 << bits, arrow.int64())), digits)
+    digits = _masked(digits, array.is_valid())
+    if kind.scale == 0:
+        return digits
+    unit = arrow.scalar(Decimal(1).scaleb(-kind.scale), arrow.decimal128(kind.scale + 1, kind.scale))
+    return kernels.multiply(digits.cast(arrow.decimal128(_SHORT_DIGITS + 1, 0)), unit)
 
 
 def _dates(array: Array) -> Texts:
@@ -241,7 +269,7 @@ def _bracketed(offsets: Array, first: int, inner: Array, valid: Array) -> Array:
 def _masked(texts: Array, valid: Array) -> Array:
     if bool(kernels.all(valid).as_py()):
         return texts
-    return kernels.if_else(valid, texts, arrow.scalar(None, arrow.string()))
+    return kernels.if_else(valid, texts, arrow.scalar(None, texts.type))
 
 
 def _maps(array: Array) -> Array:

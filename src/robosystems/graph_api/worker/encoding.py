@@ -116,7 +116,7 @@ def pieces(
     """
     count = result.row_count if max_rows is None else min(result.row_count, max_rows)
     figures.rows, figures.truncated = count, count < result.row_count
-    plan = None if result.columnar else shape.plan
+    plan = shape.plan
     if plan is not None and count <= SMALL_ROWS:
         yield _small(result.take(count), shape, plan, layout, figures)
         return

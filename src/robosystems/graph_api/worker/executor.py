@@ -7,7 +7,6 @@ from typing import Final
 
 from robosystems.graph_api.backends.lbug.engine import Engine, EngineResult, Parameters, StatementInterrupted
 from robosystems.graph_api.domain.errors import GraphApiError
-from robosystems.graph_api.worker.encoding import BATCH_ROWS
 from robosystems.graph_api.worker.requests import Request
 
 BEGIN: Final = "BEGIN TRANSACTION"
@@ -52,11 +51,6 @@ class Executor:
         finally:
             with self._guard:
                 self._running = None
-
-    def run_into_arrow(self, request: Request, text: str) -> EngineResult:
-        """Run one statement without parameters that returns many rows; else as `run`."""
-        with self.interruptible(request):
-            return self.connection.run_into_arrow(text, BATCH_ROWS)
 
     @contextmanager
     def interruptible(self, request: Request) -> Generator[None]:

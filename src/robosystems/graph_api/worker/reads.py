@@ -64,8 +64,6 @@ def shape_of(facts: StatementFacts, result: EngineResult) -> Shape:
 def _run(executor: Executor, request: Request, facts: StatementFacts, parameters: Parameters) -> EngineResult:
     text = facts.statement.text
     if facts.proven_read:
-        if facts.is_large and not parameters:
-            return executor.run_into_arrow(request, text)
         return executor.run(request, text, parameters)
     request.check()
     executor.control(BEGIN_READ_ONLY)

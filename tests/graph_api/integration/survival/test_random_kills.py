@@ -23,7 +23,7 @@ CLIENTS = 3
 SOON_S = 5.0
 """A recovery that takes longer has failed. As a rule it takes a tenth of a second; the test prints it."""
 
-SETTINGS = {"LBUG_MEMORY_PER_DB_MB": "256", "LBUG_MAX_ROWS": "10000000"}
+SETTINGS = {"LBUG_MEMORY_PER_DB_MB": "1024", "LBUG_MAX_ROWS": "10000000"}
 
 
 class Victim(StrEnum):
@@ -141,7 +141,7 @@ def test_killed_workers_and_templates_leave_nothing(server: ServerProcess, journ
 
     kill_all()
     before = Footprint.of(server.process_id)
-    for _ in range(2 * rounds):
+    for _ in range(rounds):
         kill_all()
     settled = within(WAIT_S, lambda: Footprint.of(server.process_id).fits_into(before))
     assert settled, f"before {before}, after {Footprint.of(server.process_id)}"

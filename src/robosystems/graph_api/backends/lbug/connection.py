@@ -74,13 +74,13 @@ class WorkerConnection(asyncio.Protocol):
 
     Attributes:
         pending: Calls without a final answer, by request id, in the order of sending.
-        answered: How many calls have been answered.
+        answers_per_s: How fast answers came lately.
         lost: Set when the socket is closed.
     """
 
     def __init__(self, events: ConnectionEvents, credit: int) -> None:
         self.pending: dict[int, Call] = {}
-        self.answered = 0
+        self.answers_per_s = 0.0
         self.lost = asyncio.Event()
         self._events = events
         self._credit = credit
@@ -89,6 +89,7 @@ class WorkerConnection(asyncio.Protocol):
         self._outbox: list[bytes] = []
         self._paused = False
         self._last_id = 0
+        self._answered = 0
         self._rest: list[bytes] = []
         self._rest_missing = 0
         self._chunk_left = 0
@@ -175,6 +176,11 @@ class WorkerConnection(asyncio.Protocol):
                     stuck = True
         return stuck
 
+    def measure(self, seconds: float) -> None:
+        """Set `answers_per_s` from the answers since the last call, so many seconds ago."""
+        self.answers_per_s = self._answered / seconds
+        self._answered = 0
+
     def fail_pending(self, make_error: Callable[[Call], GraphApiError]) -> None:
         """Answer everything pending with an error."""
         calls = list(self.pending.values())
@@ -247,7 +253,7 @@ class WorkerConnection(asyncio.Protocol):
 
     def _answer(self, request_id: int, data: bytes, start: int, stop: int) -> None:
         """Act on a DOCUMENT, whose payload lies between two places of the data: what most frames are."""
-        self.answered += 1
+        self._answered += 1
         call = self.pending.pop(request_id, None)
         if call is not None and not call.future.done():
             body = data[start + _SUMMARY_BYTES : stop]
@@ -259,12 +265,12 @@ class WorkerConnection(asyncio.Protocol):
             self._start_stream(request_id)
         elif kind == _END:
             call = self.pending.pop(request_id, None)
-            self.answered += 1
+            self._answered += 1
             if call is not None and call.stream is not None:
                 call.stream.end(self._summary(payload, 0))
         elif kind == _ERROR:
             call = self.pending.pop(request_id, None)
-            self.answered += 1
+            self._answered += 1
             if call is not None:
                 call.fail(_decode_failure(payload).to_error())
         elif kind == _READY:

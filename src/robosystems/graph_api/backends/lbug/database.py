@@ -19,11 +19,7 @@ from robosystems.graph_api.backends.lbug.options import LbugBackendConfig
 from robosystems.graph_api.backends.lbug.record_keeper import RecordKeeper
 from robosystems.graph_api.backends.lbug.worker_process import WorkerProcess
 from robosystems.graph_api.concurrency.background import BackgroundTasks
-from robosystems.graph_api.domain.errors import (
-    GraphApiError,
-    QueryNotFoundError,
-    UnavailableError,
-)
+from robosystems.graph_api.domain.errors import GraphApiError, QueryNotFoundError, UnavailableError
 from robosystems.graph_api.domain.graph import DatabaseStatus
 from robosystems.graph_api.domain.query import EncodedResult, RunningQuery
 
@@ -95,8 +91,6 @@ class Database:
         self._refusal: Callable[[], GraphApiError] | None = None
         self._opened_at = 0.0
         self._died_young = False
-        self._answers_per_s = 0.0
-        self._answered_before = 0
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
@@ -113,7 +107,7 @@ class Database:
         elif len(connection.pending) < self._pending_limit:
             connection.send(call, call.timeout_s)
         else:
-            raise refusals.exhausted(self.graph_id, len(connection.pending), self._answers_per_s)
+            raise refusals.exhausted(self.graph_id, len(connection.pending), connection.answers_per_s)
         self.last_used = call.started
         try:
             return await call.future
@@ -163,7 +157,7 @@ class Database:
     def _wait_in_backlog(self, call: Call) -> None:
         self.check_usable()
         if len(self._backlog) >= self._pending_limit:
-            raise refusals.exhausted(self.graph_id, len(self._backlog), self._answers_per_s)
+            raise refusals.exhausted(self.graph_id, len(self._backlog), 0.0)
         self._backlog.add(call)
         if self.phase is Phase.CLOSED:
             self._begin(Phase.OPENING, self._open())
@@ -179,8 +173,9 @@ class Database:
 
     @property
     def process_id(self) -> int | None:
-        """Of its worker; None when it has none."""
-        return self._worker.process_id if self._worker is not None else None
+        """Of its worker; None when it has none, or a dead one."""
+        worker = self._worker
+        return worker.process_id if worker is not None and not worker.is_gone else None
 
     @property
     def pending(self) -> int:
@@ -206,9 +201,8 @@ class Database:
 
     def measure(self, seconds: float) -> None:
         """Note how fast answers come; called about once a second."""
-        answered = self._connection.answered if self._connection is not None else 0
-        self._answers_per_s = max(0, answered - self._answered_before) / seconds
-        self._answered_before = answered
+        if self._connection is not None:
+            self._connection.measure(seconds)
 
     # -- transitions --------------------------------------------------------------------------------------------------
 
@@ -273,7 +267,6 @@ class Database:
 
     def _be_open(self, worker: WorkerProcess) -> None:
         self._backlog.send(worker.connection)
-        self._answered_before = 0
         self.phase, self._transition = Phase.OPEN, None
         if worker.connection.lost.is_set():  # Between its word that it is ready and now.
             self.worker_lost(worker)

@@ -49,10 +49,6 @@ class PublicConnection:
             raise RuntimeError("Connection exception: Only one statement is allowed.")  # noqa: TRY004 (as the binding does)
         return PublicResult(result)
 
-    def query_as_arrow(self, text: str, chunk_size: int) -> PublicResult:
-        """Run text without parameters, collecting Arrow."""
-        return PublicResult(self._connection.query_as_arrow(text, chunk_size))
-
     def get_num_nodes(self, name: str) -> int:
         """Count the nodes of a table."""
         return self._count(_COUNT_NODES, name)

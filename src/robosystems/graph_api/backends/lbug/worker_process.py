@@ -99,6 +99,11 @@ class WorkerProcess:
         """Whether nothing more is to be expected of it: it has ended, and nobody need wait for it."""
         return self._gone.done() and (self._status.done() or self.process_id is None)
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether its process has ended."""
+        return self._gone.done()
+
     # -- what the owner asks ------------------------------------------------------------------------------------------
 
     def kill(self, reason: KillReason) -> None:

@@ -175,7 +175,7 @@ def _form(words: Sequence[str]) -> Clause:
         case ["LOAD", *rest]:
             form = Clause.LOAD_FROM if rest[:1] in (["FROM"], ["WITH"]) else Clause.LOAD_EXTENSION
         case ["DETACH", *rest]:
-            form = Clause.QUERY if rest[:1] == ["DELETE"] else Clause.DETACH
+            form = Clause.QUERY if rest[:1] == ["DELETE"] and rest[1:2] not in ([], ["."]) else Clause.DETACH
         case ["CALL", _, "=", *_]:
             form = Clause.SETTING
         case [first, *_]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.requests import ClientDisconnect
 
 from robosystems.graph_api.core.decompression import Compression
@@ -70,7 +71,8 @@ class LoadOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     format: Annotated[
-        Literal["parquet", "csv", "ndjson"] | None, Field(description="Format of the file; else by Content-Type.")
+        Literal["parquet", "csv", "ndjson"] | SkipJsonSchema[None],
+        Field(description="Format of the file; else by Content-Type."),
     ] = None
     from_column: Annotated[
         str, Field(alias="from", max_length=200, description="Relationships: column with the keys of the start nodes.")
@@ -79,14 +81,14 @@ class LoadOptions(BaseModel):
         str, Field(alias="to", max_length=200, description="Relationships: column with the keys of the end nodes.")
     ] = "to"
     from_table: Annotated[
-        str | None,
+        str | SkipJsonSchema[None],
         Field(
             description="Relationships with several endpoint pairs: start table.",
             json_schema_extra=documented(TABLE_NAME_PATTERN),
         ),
     ] = None
     to_table: Annotated[
-        str | None,
+        str | SkipJsonSchema[None],
         Field(
             description="Relationships with several endpoint pairs: end table.",
             json_schema_extra=documented(TABLE_NAME_PATTERN),
@@ -95,10 +97,18 @@ class LoadOptions(BaseModel):
     ignore_unknown_columns: Annotated[
         bool, Field(description="Leave out columns of the file that the table lacks, instead of refusing the file.")
     ] = False
-    delimiter: Annotated[str, Field(min_length=1, max_length=1, description="CSV: the separator.")] = ","
-    timeout: Annotated[float | None, Field(gt=0, description="Seconds until an answer is due, upload not counted.")] = (
-        None
-    )
+    delimiter: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1,
+            description="CSV: the separator, an ASCII character other than a quote or a line break.",
+            json_schema_extra=documented(r"""^[\x01-\x09\x0b\x0c\x0e-\x21\x23-\x7f]$"""),
+        ),
+    ] = ","
+    timeout: Annotated[
+        float | SkipJsonSchema[None], Field(gt=0, description="Seconds until an answer is due, upload not counted.")
+    ] = None
 
 
 @router.post(
@@ -183,7 +193,8 @@ def _format(options: LoadOptions, content_type: str) -> FileFormat:
     found = _FORMAT_BY_TYPE.get(kind)
     if found is None:
         raise InvalidRequestError(
-            f"Content-Type: {kind[:80]!r} names no format; send {', '.join(_FORMAT_BY_TYPE)}, or ?format=parquet|csv|ndjson"
+            f"Content-Type: {kind[:80]!r} names no format; send {', '.join(_FORMAT_BY_TYPE)}, "
+            "or ?format=parquet, csv or ndjson."
         )
     return found
 

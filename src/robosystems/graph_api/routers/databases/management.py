@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, status
+from pydantic.json_schema import SkipJsonSchema
 
 from robosystems.graph_api.core.database_manager import NewDatabase
 from robosystems.graph_api.domain import errors
@@ -57,7 +58,8 @@ async def list_databases(
     services: ServicesDep,
     limit: Annotated[int, Query(ge=1, le=1_000, description="Databases per page.")] = 100,
     after: Annotated[
-        str | None, Query(max_length=63, description="Name after which the page begins; need not exist (any more).")
+        str | SkipJsonSchema[None],
+        Query(max_length=63, description="Name after which the page begins; need not exist (any more)."),
     ] = None,
 ) -> DatabaseListResponse:
     """List databases by name, a page at a time."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from fastapi import APIRouter, Query
 from fastapi.routing import APIRoute
+from pydantic.json_schema import SkipJsonSchema
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from robosystems.graph_api.core.query_service import QueryRequest
@@ -162,7 +163,7 @@ async def _send_result(
 
 
 async def _send_stream(scope: Scope, send: Send, result: EncodedResult, result_format: ResultFormat) -> None:
-    """Forward a stream. A failure becomes the last line of NDJSON; a JSON document is cut off, so that it won't parse."""
+    """Forward a stream. A failure becomes the last line of NDJSON; a JSON document is cut off and does not parse."""
     assert result.stream is not None  # noqa: S101 - the caller has checked it
     try:
         async for chunk in result.stream:
@@ -177,7 +178,7 @@ async def _send_stream(scope: Scope, send: Send, result: EncodedResult, result_f
 
 
 def served_by(app: ASGIApp) -> type[APIRoute]:
-    """Return a route class whose requests go to a plain ASGI callable; everything else about the route is documentation."""
+    """Return a route class whose requests go to a plain ASGI callable; all else about the route is documentation."""
 
     class RawRoute(APIRoute):
         """A documented route with its own application."""
@@ -196,16 +197,15 @@ async def run_query(
         Literal["objects", "arrays"], Query(description="Form of the rows of a JSON answer.")
     ] = "objects",
     explain: Annotated[
-        Explain | None,
+        Explain | SkipJsonSchema[None],
         Query(description="Return the plan instead of the rows; `profile` runs the statement, writes included."),
     ] = None,
 ) -> None:
     """Run one Cypher statement.
 
     `Accept: application/json` (the default) gives one document, cut at `max_rows` (at most LBUG_MAX_ROWS) with
-    `truncated: true`. `Accept: application/x-ndjson` streams a row a line without a cap; the last line is
-    `{"summary": {...}}` or `{"problem": {...}}`, and a stream without one is broken. A JSON document that breaks off does
-    not parse.
+    `truncated: true`; one that breaks off does not parse. `Accept: application/x-ndjson` streams a row a line without a
+    cap; the last line is `{"summary": {...}}` or `{"problem": {...}}`, and a stream without one is broken.
     """
 
 
@@ -231,8 +231,8 @@ _ROWS: Final[dict[str, Any]] = {
             "schema": {
                 "type": "string",
                 "contentMediaType": NDJSON,
-                "description": "An object per row and line, keyed by column. The last line is an object with the one "
-                "member `summary` (as the members of the JSON answer without `data`) or `problem` (as an error answer).",
+                "description": "An object per row and line, keyed by column. The last line has one member: "
+                "`summary` (what the JSON answer holds beside `data`) or `problem` (as an error answer).",
             },
             "example": NDJSON_EXAMPLE,
         }

@@ -86,7 +86,9 @@ class NdjsonSource:
             self._check()
             records = self._decoded(decoder, block)
             if records:
-                values = {name: self._column(name, list(map(read, records))) for name, read in columns}
+                values = {
+                    name: self._column(name, types[name], list(map(read, records))) for name, read in columns
+                }
                 yield [values[slot.source] for slot in slots]
             self._rows += len(records)
             self._line += block.count(b"\n")
@@ -94,14 +96,14 @@ class NdjsonSource:
     def _end_names(self) -> list[str]:
         return [] if self._target.ends is None else [self._order.from_column, self._order.to_column]
 
-    def _column(self, name: str, values: list[Any]) -> JsonValues:
+    def _column(self, name: str, column_type: ColumnType, values: list[Any]) -> JsonValues:
         """Make absent values null, and remember whether any was there."""
         absent = values.count(msgspec.UNSET)
         if absent < len(values):
             self._seen.add(name)
         if absent:
             values = [None if value is msgspec.UNSET else value for value in values]
-        return JsonValues(values)
+        return JsonValues(values, column_type)
 
     def _decoded(self, decoder: "_Decoder", block: bytes) -> list[Any]:
         used = decoder.strict
@@ -117,7 +119,7 @@ class NdjsonSource:
         except _FAILURES:
             self._explain(used, block)
         # The decoder also takes two objects in one line, and one object in two lines.
-        if len(records) != block.count(b"\n") and len(records) != sum(map(bool, map(bytes.strip, block.split(b"\n")))):
+        if len(records) != sum(map(bool, map(bytes.strip, block.split(b"\n")))):
             self._explain(used, block)
         return records
 

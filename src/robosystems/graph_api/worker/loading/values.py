@@ -121,20 +121,21 @@ class TextValues:
 
 
 class JsonValues:
-    """Decoded JSON values."""
+    """JSON values, decoded for a column type."""
 
-    def __init__(self, values: Sequence[object]) -> None:
+    def __init__(self, values: Sequence[object], decoded_for: ColumnType) -> None:
         self._values = values
+        self._decoded_for = decoded_for
 
     def __len__(self) -> int:
         return len(self._values)
 
     def __getitem__(self, rows: slice) -> "JsonValues":
-        return JsonValues(self._values[rows])
+        return JsonValues(self._values[rows], self._decoded_for)
 
     def to_transport(self, column_type: ColumnType) -> Array:
-        """Convert by the column's JSON type."""
-        return to_transport(to_arrow(self._values, column_type), column_type)
+        """Convert; the type is another one only where one value fills two columns."""
+        return to_transport(to_arrow(self._values, self._decoded_for), column_type)
 
     def shown(self) -> str:
         """Return the first value as Python prints it."""
