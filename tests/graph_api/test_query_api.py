@@ -61,7 +61,7 @@ def test_rows_come_as_objects_or_as_arrays(tenant: Tenant) -> None:
 @pytest.mark.parametrize("rows", [0, 1, 299, 301, 20_000])
 def test_every_format_holds_the_same_rows(tenant: Tenant, rows: int) -> None:
     """However many there are."""
-    cypher = "UNWIND range(1, $n) AS i RETURN i, toString(i) AS t"
+    cypher = "UNWIND range(1, $n) AS i RETURN i, CAST(i AS STRING) AS t"
     objects = tenant.rows(cypher, parameters={"n": rows})
     assert len(objects) == rows
     assert tenant.lines(cypher, parameters={"n": rows})[:-1] == objects
@@ -378,7 +378,7 @@ def test_tables_made_in_a_transaction_can_be_used_in_it(server: RunningServer) -
         ({"statements": []}, "statements: "),
         ({"statements": [{"cypher": "RETURN 1"}] * 1_001}, "1000"),
         ({"statements": {"cypher": "RETURN 1"}}, "statements"),
-        ({"statements": ["RETURN 1"]}, "statements[...]"),
+        ({"statements": ["RETURN 1"]}, "statements[0]"),
         ({"statements": [{"parameters": {}}]}, "cypher"),
         ({"statements": [{"cypher": "RETURN 1", "mode": "read"}]}, "mode"),
         ({"statements": [{"cypher": "RETURN 1"}], "timeout": 0}, "timeout"),
@@ -424,14 +424,13 @@ def test_counters_say_what_a_write_changed(tenant: Tenant, *, transaction: bool)
     """Net changes of nodes and relationships, statement by statement; setting properties changes no number."""
 
     def change(cypher: str, **changes: int) -> None:
-        if transaction:
-            result = tenant.transact(cypher).json()["results"][0]
-        else:
-            result = tenant.ask(cypher).json()
+        answer = tenant.transact(cypher) if transaction else tenant.ask(cypher)
+        assert answer.status_code == 200, answer.text
+        result = answer.json()["results"][0] if transaction else answer.json()
         assert result["counters"] == NO_CHANGES | changes, cypher
 
     change("CREATE (:Person {name: 'Ada'}), (:Person {name: 'Grace'})", nodes_created=2)
-    change("UNWIND range(1, 10) AS i CREATE (:Person {name: toString(i)})", nodes_created=10)
+    change("UNWIND range(1, 10) AS i CREATE (:Person {name: CAST(i AS STRING)})", nodes_created=10)
     change("MERGE (:Person {name: 'Ada'})")
     change("MERGE (:Person {name: 'Ida'})", nodes_created=1)
     change("MERGE (:Person {name: 'Ida'})")

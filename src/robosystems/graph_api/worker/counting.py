@@ -69,7 +69,7 @@ class Counter:
 
     def _known_tables(self) -> dict[str, tuple[str, bool]]:
         if self._tables is None:
-            with self._executor.connection.run(_TABLES) as result:
+            with self._executor.connection.run_plain(_TABLES) as result:
                 rows = result.take(result.row_count)
             self._tables = {name.lower(): (name, kind == "NODE") for name, kind in rows if kind in {"NODE", "REL"}}
         return self._tables

@@ -33,8 +33,8 @@ class Executor:
         self._guard = threading.Lock()
         self._running: Request | None = None
 
-    def run(self, request: Request, text: str, parameters: Parameters | None = None) -> EngineResult:
-        """Run one statement for a request.
+    def run(self, request: Request, text: str, parameters: Parameters, *, keep: bool) -> EngineResult:
+        """Run one statement for a request; as `EngineConnection.run`.
 
         Raises:
             GraphApiError: The engine's error, or the request's own if it has to stop.
@@ -44,7 +44,7 @@ class Executor:
         self._running = request
         try:
             request.check()
-            return self.connection.run(text, parameters)
+            return self.connection.run(text, parameters, keep=keep)
         except StatementInterrupted:
             self.interrupts += 1
             raise request.error() from None

@@ -14,6 +14,7 @@ from typing import Final, NoReturn
 import msgspec
 
 from robosystems.graph_api.backends.lbug.engine import EngineConfig
+from robosystems.graph_api.backends.lbug.log_note import LogNote
 from robosystems.graph_api.backends.lbug.wire import Failure, Kind, Ready, WorkerConfig, frame
 from robosystems.graph_api.concurrency.linux import OwnMemory, set_data_limit, set_process_name
 from robosystems.graph_api.domain.errors import GraphApiError, UnavailableError
@@ -92,6 +93,7 @@ def _open(config: WorkerConfig, channel: Channel) -> "Worker":
             ),
             min(_NICEST, config.nice + SLOW_NICE),
         )
+        LogNote(directory).renew()
         worker = Worker(opened, config, channel)
         if config.memory_bytes:
             allowance = max(_SMALLEST_ALLOWANCE, config.memory_bytes - config.buffer_pool_bytes)
@@ -166,7 +168,8 @@ class Worker:
                 if executor is not None:
                     executor.close()
             self._engine.close()
-        except GraphApiError:
+            self._writer.writes.note.remove()
+        except (GraphApiError, OSError):
             return NOT_CLOSED
         return 0
 

@@ -12,15 +12,20 @@ from pathlib import Path
 from typing import Final
 
 from robosystems.graph_api.backends.lbug.engine import Engine, EngineConfig
-from robosystems.graph_api.domain.errors import DatabaseBrokenError, DatabaseLockedError, GraphApiError
+from robosystems.graph_api.domain.errors import (
+    DatabaseBrokenError,
+    DatabaseLockedError,
+    GraphApiError,
+    QueryMemoryExceededError,
+)
 
 DATABASE_FILE: Final = "graph.lbug"
 LOCK_FILE: Final = "lock"
 
 _LOCK_WAIT_S: Final = 2.0
 _LOCK_RETRY_S: Final = 0.02
-_LOG_SUFFIXES: Final = (".wal", ".wal.checkpoint", ".shadow")
-_LOG_WORDS: Final = ("wal", "checksum", "replay")
+_LOG_SUFFIXES: Final = (".wal", ".wal.checkpoint")
+_COMPANION_SUFFIXES: Final = (*_LOG_SUFFIXES, ".shadow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,30 +79,44 @@ def open_database(config: EngineConfig, nice: int) -> Opened:
     """
     try:
         return Opened(_on_niced_thread(lambda: Engine.open(config), nice))
-    except DatabaseBrokenError as error:
-        if not _is_about_log(error, config.path):
+    except (DatabaseBrokenError, QueryMemoryExceededError) as error:
+        # A damaged log shows in many ways: a checksum, an impossible type, an allocation of an absurd length. So any
+        # failure may be its fault, if there is one; if it was not, opening fails again.
+        if not _has_log(config.path):
             raise
-        loss = _set_log_aside(config.path, error)
-        return Opened(_on_niced_thread(lambda: Engine.open(config, recover=True), nice), (loss,))
+        kept = _set_log_aside(config.path)
+        try:
+            engine = _on_niced_thread(lambda: Engine.open(config, recover=True), nice)
+        except GraphApiError:
+            for copy in kept:
+                copy.unlink(missing_ok=True)
+            raise error from None
+        return Opened(engine, (_loss(kept, error),))
 
 
-def _is_about_log(error: DatabaseBrokenError, path: Path) -> bool:
-    words = error.detail.lower()
-    return Path(f"{path}.wal").exists() and any(word in words for word in _LOG_WORDS)
+def _has_log(path: Path) -> bool:
+    logs = (Path(f"{path}{suffix}") for suffix in _LOG_SUFFIXES)
+    return any(log.exists() and log.stat().st_size > 0 for log in logs)
 
 
-def _set_log_aside(path: Path, error: DatabaseBrokenError) -> str:
-    """Copy the log and its companions aside, and say what may be lost."""
+def _set_log_aside(path: Path) -> list[Path]:
+    """Copy the log and its companions aside; return the copies."""
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    kept: list[str] = []
-    for suffix in _LOG_SUFFIXES:
+    kept: list[Path] = []
+    for suffix in _COMPANION_SUFFIXES:
         source = Path(f"{path}{suffix}")
         if source.exists():
-            kept.append(f"{source.name}.torn-{moment}")
-            shutil.copyfile(source, source.with_name(kept[-1]))
+            copy = source.with_name(f"{source.name}.torn-{moment}")
+            shutil.copyfile(source, copy)
+            kept.append(copy)
+    return kept
+
+
+def _loss(kept: list[Path], error: GraphApiError) -> str:
+    said = error.detail if isinstance(error, DatabaseBrokenError) else "A record of the log has an impossible length."
     return (
-        f"The write-ahead log was damaged and has been replayed up to the damage; commits after it are lost. "
-        f"Copies of the damaged files are kept as {', '.join(kept)}. The engine said: {error.detail}"
+        "The write-ahead log was damaged and has been replayed up to the damage; commits after it are lost. "
+        f"Copies of the damaged files are kept as {', '.join(copy.name for copy in kept)}. The engine said: {said}"
     )
 
 

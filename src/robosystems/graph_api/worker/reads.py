@@ -63,12 +63,13 @@ def shape_of(facts: StatementFacts, result: EngineResult) -> Shape:
 
 def _run(executor: Executor, request: Request, facts: StatementFacts, parameters: Parameters) -> EngineResult:
     text = facts.statement.text
+    keep = facts.keeps_plan
     if facts.proven_read:
-        return executor.run(request, text, parameters)
+        return executor.run(request, text, parameters, keep=keep)
     request.check()
     executor.control(BEGIN_READ_ONLY)
     try:
-        result = executor.run(request, text, parameters)
+        result = executor.run(request, text, parameters, keep=keep)
     except BaseException:
         executor.roll_back()
         raise

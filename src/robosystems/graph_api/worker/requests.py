@@ -35,11 +35,13 @@ class Request:
         credit: Bytes that may still be sent; under the lock of `Flow`.
         executor: Who runs it, to be interrupted there; set by that one.
         handed_over: Set when another thread will answer, and then forget it, than the one that ran it.
+        committed: Set once it has changed the database for good; only its rows may still be on their way.
     """
 
     __slots__ = (
         "_unclaimed",
         "cause",
+        "committed",
         "credit",
         "deadline",
         "executor",
@@ -58,6 +60,7 @@ class Request:
         self.credit = order.credit if isinstance(order, RunRequest) else 0
         self.executor: object | None = None
         self.handed_over = False
+        self.committed = False
         self._unclaimed = [True]
 
     def claim(self) -> bool:
@@ -80,12 +83,14 @@ class Request:
 
     def error(self) -> GraphApiError:
         """Return the answer to a request that was stopped."""
+        done = "was committed, but its rows were not all sent" if self.committed else "has changed nothing"
         if self.cause is Cause.DEADLINE:
             return QueryTimeoutError(
-                f"The statement was stopped after {self.timeout_s:g} s and has changed nothing. "
+                f"The statement was stopped after {self.timeout_s:g} s and {done}. "
                 "Make it cheaper, or give it a longer timeout.",
                 timeout_s=self.timeout_s,
+                committed=self.committed,
             )
         if self.cause is Cause.CLOSING:
             return ShuttingDownError("The database is being closed.", retry_after=1.0)
-        return QueryCancelledError("The statement was cancelled and has changed nothing.")
+        return QueryCancelledError(f"The statement was cancelled and {done}.", committed=self.committed)

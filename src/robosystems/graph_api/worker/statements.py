@@ -33,6 +33,7 @@ class StatementFacts:
     Attributes:
         statement: Its classification.
         parameters: Names of its parameters.
+        keeps_plan: Whether its plan can be used again; procedures may look at the database when they are planned.
         proven_read: Whether the engine has run it in a read-only transaction since the last change of the schema.
         shape: Columns of its last result.
         rows: Rows of its last result.
@@ -42,6 +43,7 @@ class StatementFacts:
 
     statement: Statement
     parameters: frozenset[str]
+    keeps_plan: bool
     proven_read: bool = False
     shape: Shape | None = None
     rows: int = 0
@@ -90,7 +92,7 @@ class StatementBook:
         known = book.get(text)
         if known is None:
             statement = classify(text)
-            known = StatementFacts(statement, statement.parameters)
+            known = StatementFacts(statement, statement.parameters, keeps_plan=not statement.procedures)
             if not statement.identifiers & _COUNTED:
                 known.counters = NO_CHANGES
             book[text] = known

@@ -45,6 +45,7 @@ class WriterLane:
                 while not self.waiting:
                     self._arrived.wait()
             self._serve_next()
+            self.writes.note.refresh()
             self._replies.flush()
 
     def _serve_next(self) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from robosystems.graph_api.backends.lbug.engine import DegradedCommit, EngineResult, Parameters
+from robosystems.graph_api.backends.lbug.log_note import LogNote
 from robosystems.graph_api.backends.lbug.wire import (
     Format,
     LoadOrder,
@@ -85,6 +86,7 @@ class Writes:
         self.executor = executor
         self.desk = desk
         self.replies = replies
+        self.note = LogNote(settings.directory)
         self._settings = settings
         self._counter = Counter(executor)
 
@@ -124,7 +126,9 @@ class Writes:
         started = perf_counter()
         degraded = False
         try:
-            write.result = self.executor.run(write.request, write.order.text, write.parameters)
+            write.result = self.executor.run(
+                write.request, write.order.text, write.parameters, keep=write.facts.keeps_plan
+            )
         except DegradedCommit:
             degraded = True
         elapsed = (perf_counter() - started) * 1000.0
@@ -133,6 +137,7 @@ class Writes:
 
     def _answer(self, request: Request, write: Write, counters: Mapping[str, int]) -> None:
         """Answer a statement that is committed."""
+        request.committed = True
         figures, result, order = write.figures, write.result, write.order
         assert figures is not None  # noqa: S101 (set by whoever ran it)
         figures.counters = counters
@@ -213,7 +218,7 @@ class Writes:
             flags = SummaryFlag.DEGRADED
         except BaseException:
             self.executor.roll_back()
-            self._counter.forget_tables()
+            self._forget_schema()
             raise
         if schema_changed:
             self._schema_changed()
@@ -230,10 +235,10 @@ class Writes:
             counting = facts.counters is None and part.counted_tables != ()
             before = self._counter.count(part.counted_tables, exact=True) if counting else None
             started = perf_counter()
-            with closing(self.executor.run(request, part.text, parameters)) as result:
+            with closing(self.executor.run(request, part.text, parameters, keep=facts.keeps_plan)) as result:
                 figures = Figures((perf_counter() - started) * 1000.0)
                 if facts.is_schema_change:
-                    self._counter.forget_tables()
+                    self._forget_schema()
                 after = None if before is None else self._counter.count(part.counted_tables, exact=True)
                 figures.counters = facts.counters or NO_CHANGES
                 if before is not None and after is not None:
@@ -259,7 +264,12 @@ class Writes:
 
     def _schema_changed(self) -> None:
         self._settings.book.forget()
+        self._forget_schema()
+
+    def _forget_schema(self) -> None:
+        """Forget what rests on the schema that this connection sees, uncommitted changes included."""
         self._counter.forget_tables()
+        self.executor.connection.forget_statements()
 
 
 def _document_without_rows(figures: Figures) -> bytes:

@@ -242,12 +242,14 @@ class EngineConnection:
         """Prepared statements held."""
         return len(self._prepared)
 
-    def run(self, text: str, parameters: Parameters | None = None) -> EngineResult:
+    def run(self, text: str, parameters: Parameters | None = None, *, keep: bool = True) -> EngineResult:
         """Run exactly one statement and return its rows.
 
         Args:
             text: The statement.
             parameters: A value for each `$name` in it, and no others.
+            keep: Keep its plan for the next time. Not for `CALL`, some of which look at the database when they are
+                planned; and inside a transaction plans made before a change of the schema have to be forgotten.
 
         Raises:
             StatementInterrupted: `interrupt` was called meanwhile.
@@ -255,7 +257,7 @@ class EngineConnection:
             GraphApiError: As `engine_errors` says; nothing was changed, and an open transaction is rolled back.
         """
         try:
-            return EngineResult(self._execute(text, parameters or {}))
+            return EngineResult(self._execute(text, parameters or {}, keep=keep))
         except _FAILURES as error:
             raise self._translated(error) from error
 
@@ -297,11 +299,11 @@ class EngineConnection:
         self._prepared.clear()
         self._native.close()
 
-    def _execute(self, text: str, parameters: Parameters) -> RawResult:
+    def _execute(self, text: str, parameters: Parameters, *, keep: bool) -> RawResult:
         if not self._prepares:
             return self._native.execute(text, parameters)
         native: Any = self._native
-        types = signature(parameters)
+        types = signature(parameters) if keep else None
         if types is None:
             return native.execute(native.prepare(text, parameters), parameters)
         key = (text, *types)

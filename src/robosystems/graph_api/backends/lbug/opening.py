@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from robosystems.graph_api.backends.lbug.log_note import LOG_FILE, log_is_lost
 from robosystems.graph_api.backends.lbug.manifest import Manifest, missing_files
 from robosystems.graph_api.backends.lbug.observer import BackendObserver
 from robosystems.graph_api.backends.lbug.options import LbugBackendConfig
@@ -101,7 +102,7 @@ class WorkerOpener:
     async def _check_files(self, order: OpenOrder) -> None:
         """See to it that nothing is missing: the engine would take a lost file for a new, empty database."""
         try:
-            missing = await asyncio.to_thread(missing_files, order.directory, order.manifest)
+            missing = await asyncio.to_thread(_missing, order)
             await asyncio.to_thread(order.directory.clear_transient)
         except OSError as error:
             raise storage_error(error) from error
@@ -110,6 +111,14 @@ class WorkerOpener:
                 f"{' and '.join(missing)} is missing or empty, although the database holds data. "
                 "Put the file back or restore a backup, then retry; or delete the database."
             )
+
+
+def _missing(order: OpenOrder) -> list[str]:
+    """Name the files that should be there and hold something; blocks."""
+    missing = missing_files(order.directory, order.manifest)
+    if not missing and log_is_lost(order.directory.path):
+        missing.append(f"{LOG_FILE} (the write-ahead log)")
+    return missing
 
 
 class _Patience:

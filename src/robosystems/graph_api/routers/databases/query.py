@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from robosystems.graph_api.core.query_service import QueryRequest
 from robosystems.graph_api.core.services import Services
 from robosystems.graph_api.domain import errors
-from robosystems.graph_api.domain.errors import GraphApiError, InvalidRequestError
+from robosystems.graph_api.domain.errors import InvalidRequestError
 from robosystems.graph_api.domain.ids import GraphId
 from robosystems.graph_api.domain.query import AccessMode, EncodedResult, ResultFormat
 from robosystems.graph_api.models.query import (
@@ -29,25 +29,19 @@ from robosystems.graph_api.models.query import (
 )
 from robosystems.graph_api.routers.databases.documentation import on_database, with_query_id
 from robosystems.graph_api.routers.databases.negotiation import (
-    JSON,
     NDJSON,
     Explain,
     negotiate_query,
     negotiate_transaction,
 )
-from robosystems.graph_api.routers.deps import GraphIdDep, describe_request, request_id_of, services_of
+from robosystems.graph_api.routers.databases.sending import send_result
+from robosystems.graph_api.routers.deps import GraphIdDep, describe_request, services_of
 from robosystems.graph_api.routers.disconnect import DisconnectWatch
-from robosystems.graph_api.routers.errors import problem_of
 
 _query_body: Final = msgspec.json.Decoder(QueryBody)
 _transaction_body: Final = msgspec.json.Decoder(TransactionBody)
 Body = TypeVar("Body", QueryBody, TransactionBody)
 
-_CONTENT_TYPES: Final = {
-    ResultFormat.JSON: JSON.encode(),
-    ResultFormat.JSON_ARRAYS: JSON.encode(),
-    ResultFormat.NDJSON: NDJSON.encode(),
-}
 _NULL: Final = b"null"
 _NO_PARAMETERS: Final = b"{}"
 
@@ -72,7 +66,7 @@ async def serve_query(scope: Scope, receive: Receive, send: Send) -> None:
     query_id = services.queries.next_query_id()
     async with DisconnectWatch(receive) as watch:
         result = await services.queries.run(graph_id, request, query_id=query_id)
-        await _send_result(scope, send, result, result_format, query_id)
+        await send_result(scope, send, result, result_format, query_id)
     if watch.client_gone:
         describe_request(scope, operation="query", client_gone=True)
 
@@ -89,7 +83,7 @@ async def serve_transaction(scope: Scope, receive: Receive, send: Send) -> None:
     query_id = services.queries.next_query_id()
     async with DisconnectWatch(receive) as watch:
         result = await _run_transaction(services, graph_id, statements, body.timeout, query_id)
-        await _send_result(scope, send, result, ResultFormat.JSON, query_id)
+        await send_result(scope, send, result, ResultFormat.JSON, query_id)
     if watch.client_gone:
         describe_request(scope, operation="transaction", client_gone=True)
 
@@ -142,39 +136,6 @@ def _check_database(database: str | None, graph_id: GraphId) -> None:
         raise InvalidRequestError(
             f"database: {database[:80]!r} is not the database of the path, {graph_id.value!r}; leave it out."
         )
-
-
-async def _send_result(
-    scope: Scope, send: Send, result: EncodedResult, result_format: ResultFormat, query_id: str
-) -> None:
-    """Send an answer: whole with its length, or chunk by chunk as the client takes it."""
-    headers = [(b"content-type", _CONTENT_TYPES[result_format]), (b"x-query-id", query_id.encode())]
-    if result.body is not None:
-        headers.append((b"content-length", str(len(result.body)).encode()))
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": result.body})
-        return
-    assert result.stream is not None  # noqa: S101 - has a body or a stream
-    try:
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await _send_stream(scope, send, result, result_format)
-    finally:
-        await result.stream.aclose()
-
-
-async def _send_stream(scope: Scope, send: Send, result: EncodedResult, result_format: ResultFormat) -> None:
-    """Forward a stream. A failure becomes the last line of NDJSON; a JSON document is cut off and does not parse."""
-    assert result.stream is not None  # noqa: S101 - the caller has checked it
-    try:
-        async for chunk in result.stream:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    except GraphApiError as error:
-        describe_request(scope, error_code=error.code)
-        if result_format is not ResultFormat.NDJSON:
-            raise
-        line = msgspec.json.encode({"problem": problem_of(error, request_id_of(scope))}) + b"\n"
-        await send({"type": "http.response.body", "body": line, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
 
 
 def served_by(app: ASGIApp) -> type[APIRoute]:
