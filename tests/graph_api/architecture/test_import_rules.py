@@ -104,7 +104,8 @@ def test_only_config_reads_the_environment() -> None:
     forbidden = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv"}
     wrong: list[str] = []
     for module in modules():
-        if module.is_in("config"):
+        # The template of the workers starts with an empty environment and writes into it what libraries read at import.
+        if module.is_in("config", "worker.template"):
             continue
         wrong += [f"{module.path}:{line} imports {name}" for name, line in imported_names(module) if name in forbidden]
         wrong += [

@@ -16,7 +16,7 @@ from robosystems.graph_api.concurrency.linux import open_descriptors
 from tests.graph_api.worker_harness import TemplateHarness, WorkerClient, running_template
 
 _TABLE = "CREATE NODE TABLE P(id INT64, name STRING, PRIMARY KEY(id))"
-_SLOW = "UNWIND range(1, 3000) AS a UNWIND range(1, 3000) AS b UNWIND range(1, 3000) AS c WITH a*b+c AS d WHERE d = -1 RETURN d"
+_SLOW = "UNWIND range(1, 9000) AS a UNWIND range(1, 9000) AS b UNWIND range(1, 9000) AS c WITH a * b AS d RETURN max(d)"
 _COUNT = "MATCH (p:P) RETURN count(*) AS n"
 
 

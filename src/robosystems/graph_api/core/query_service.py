@@ -118,6 +118,7 @@ class QueryService:
             max_rows=self._row_cap(request, limits),
             query_id=query_id,
             counted_tables=_counted_tables(statement, mode),
+            may_grow=_may_grow(statement),
         )
         return await self._backend.run(graph_id, query)
 
@@ -149,7 +150,7 @@ class QueryService:
             except (InvalidRequestError, StatementForbiddenError) as error:
                 raise type(error)(f"statements[{number - 1}]: {error.detail}", statement_number=number) from error
             counted = _counted_tables(statement, AccessMode.WRITE)
-            admitted.append(TransactionStatement(text, parameters, counted))
+            admitted.append(TransactionStatement(text, parameters, counted, _may_grow(statement)))
         timeout = self.timeout(timeout_s, limits)
         return await self._backend.run_transaction(graph_id, admitted, timeout_s=timeout, query_id=query_id)
 
@@ -240,6 +241,11 @@ def _resolve_mode(statement: Statement, mode: AccessMode) -> AccessMode:
             "mode: the statement writes, but mode 'read' was asked for; use 'write' or 'auto'."
         )
     return AccessMode.WRITE
+
+
+def _may_grow(statement: Statement) -> bool:
+    """Return whether a statement may add data: it writes, and does not say that it removes something."""
+    return statement.writes and not statement.deletes
 
 
 def _counted_tables(statement: Statement, mode: AccessMode) -> tuple[str, ...] | None:

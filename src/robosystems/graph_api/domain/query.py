@@ -39,6 +39,8 @@ class Query:
         query_id: Name under which the query is listed and cancelled; unique in the node.
         counted_tables: Names that may be tables in the text, whose row counts before and after give the write
             counters; None counts all tables (needed for deletes).
+        may_grow: Whether it may make the database larger; what cannot is allowed over the disk quota, so that a full
+            database can be emptied.
     """
 
     text: str
@@ -49,6 +51,7 @@ class Query:
     format: ResultFormat = ResultFormat.JSON
     max_rows: int | None = None
     counted_tables: tuple[str, ...] | None = ()
+    may_grow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class TransactionStatement:
     text: str
     parameters: bytes = b"{}"
     counted_tables: tuple[str, ...] | None = ()
+    may_grow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

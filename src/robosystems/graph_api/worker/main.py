@@ -15,9 +15,10 @@ import msgspec
 
 from robosystems.graph_api.backends.lbug.engine import EngineConfig
 from robosystems.graph_api.backends.lbug.log_note import LogNote
+from robosystems.graph_api.backends.lbug.storage_layout import storage_error
 from robosystems.graph_api.backends.lbug.wire import Failure, Kind, Ready, WorkerConfig, frame
 from robosystems.graph_api.concurrency.linux import OwnMemory, set_data_limit, set_process_name
-from robosystems.graph_api.domain.errors import GraphApiError, UnavailableError
+from robosystems.graph_api.domain.errors import GraphApiError
 from robosystems.graph_api.worker.channel import Channel, PeerGoneError
 from robosystems.graph_api.worker.desk import Desk
 from robosystems.graph_api.worker.executor import Executor
@@ -61,7 +62,7 @@ def run_worker(config: WorkerConfig, sock: socket.socket) -> NoReturn:
     except GraphApiError as error:
         _fail(channel, error)
     except OSError as error:
-        _fail(channel, UnavailableError(f"The database's directory cannot be used: {error.strerror or error}."))
+        _fail(channel, storage_error(error))
     try:
         status = worker.serve()
     except PeerGoneError:

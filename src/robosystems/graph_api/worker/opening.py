@@ -88,8 +88,7 @@ def open_database(config: EngineConfig, nice: int) -> Opened:
         try:
             engine = _on_niced_thread(lambda: Engine.open(config, recover=True), nice)
         except GraphApiError:
-            for copy in kept:
-                copy.unlink(missing_ok=True)
+            _discard(kept)
             raise error from None
         return Opened(engine, (_loss(kept, error),))
 
@@ -100,16 +99,26 @@ def _has_log(path: Path) -> bool:
 
 
 def _set_log_aside(path: Path) -> list[Path]:
-    """Copy the log and its companions aside; return the copies."""
+    """Copy the log and its companions aside; return the copies.
+
+    Raises:
+        OSError: The disk refused; no copy is left, and the log is as it was.
+    """
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    kept: list[Path] = []
-    for suffix in _COMPANION_SUFFIXES:
-        source = Path(f"{path}{suffix}")
-        if source.exists():
-            copy = source.with_name(f"{source.name}.torn-{moment}")
+    sources = [source for suffix in _COMPANION_SUFFIXES if (source := Path(f"{path}{suffix}")).exists()]
+    kept = [source.with_name(f"{source.name}.torn-{moment}") for source in sources]
+    try:
+        for source, copy in zip(sources, kept, strict=True):
             shutil.copyfile(source, copy)
-            kept.append(copy)
+    except OSError:
+        _discard(kept)
+        raise
     return kept
+
+
+def _discard(copies: list[Path]) -> None:
+    for copy in copies:
+        copy.unlink(missing_ok=True)
 
 
 def _loss(kept: list[Path], error: GraphApiError) -> str:

@@ -1,4 +1,4 @@
-"""The template: a process that has imported everything, opened nothing, and forks workers.
+"""The template: a process that has imported and warmed up everything, holds nothing open, and forks workers.
 
 Started as `python -m robosystems.graph_api.worker.template DESCRIPTOR` with an empty environment; the descriptor is a
 SOCK_SEQPACKET socket on which `ForkOrder`s come in, each with the worker's socket attached, and `Forked` and `Exited`
@@ -32,10 +32,11 @@ def main() -> None:
 
     # Imported only now, because of the environment.
     from robosystems.graph_api.backends.lbug.engine import native_binding  # noqa: PLC0415
-    from robosystems.graph_api.worker import arrow, forking  # noqa: PLC0415
+    from robosystems.graph_api.worker import arrow, forking, warming  # noqa: PLC0415
 
     native_binding()
     arrow.prepare()
+    warming.warm_up()
     gc.set_threshold(*_GARBAGE_AFTER)
     gc.collect()
     gc.freeze()

@@ -253,13 +253,16 @@ class Writes:
 
     def load(self, request: Request, order: LoadOrder) -> None:
         """Load a file and answer with the report."""
-        from robosystems.graph_api.worker.loading import load_file  # noqa: PLC0415 (heavy, and most workers load nothing)
+        from robosystems.graph_api.worker.loading import DegradedLoad, load_file  # noqa: PLC0415 (heavy, often not needed)
 
         started = perf_counter()
         self.executor.use_threads(self._settings.engine_threads)
         flags = SummaryFlag.NONE
-        with self.executor.interruptible(request):
-            report = load_file(self.executor.connection, order, self._settings.directory)
+        try:
+            with self.executor.interruptible(request):
+                report = load_file(self.executor.connection, order, self._settings.directory)
+        except DegradedLoad as event:
+            report, flags = event.report, SummaryFlag.DEGRADED
         self.replies.plain(request.request_id, _encode(report), (perf_counter() - started) * 1000.0, flags)
 
     def _schema_changed(self) -> None:

@@ -1,5 +1,6 @@
 """Any process may be killed at any moment while clients write: nothing acknowledged is lost, nothing leaks."""
 
+import itertools
 import os
 import random
 import signal
@@ -23,8 +24,6 @@ CLIENTS = 3
 SOON_S = 5.0
 """A recovery that takes longer has failed. As a rule it takes a tenth of a second; the test prints it."""
 
-SETTINGS = {"LBUG_MEMORY_PER_DB_MB": "1024", "LBUG_MAX_ROWS": "10000000"}
-
 
 class Victim(StrEnum):
     """Who is killed."""
@@ -38,7 +37,9 @@ class Victim(StrEnum):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """Run one server for this file, with three open databases."""
-    with ServerProcess(tmp_path_factory.mktemp("kills"), **SETTINGS) as server:
+    with ServerProcess(
+        tmp_path_factory.mktemp("kills"), LBUG_MEMORY_PER_DB_MB="1024", LBUG_MAX_ROWS="10000000"
+    ) as server:
         with server.http() as http:
             for name in DATABASES:
                 make_database(http, name)
@@ -101,10 +102,8 @@ def failed(entries: list[Entry], *, except_of: str | None) -> list[Entry]:
 
 def victims(rng: random.Random, rounds: int) -> Iterator[Victim]:
     """Deal each kind of victim before any comes again."""
-    for number in range(rounds):
-        if number % len(Victim) == 0:
-            deck = rng.sample(list(Victim), k=len(Victim))
-        yield deck[number % len(Victim)]
+    decks = itertools.chain.from_iterable(rng.sample(list(Victim), k=len(Victim)) for _ in itertools.count())
+    return itertools.islice(decks, rounds)
 
 
 def test_no_acknowledged_write_is_lost_whoever_is_killed(

@@ -21,6 +21,7 @@ _NODE: Final = "CREATE (:N {id: $id, op: $op})"
 _TAKEN: Final = {"cypher": _NODE, "parameters": {"id": 0, "op": -1}}
 _IDS_PER_OP: Final = 1_000
 _PAUSE_S: Final = 0.02
+_NO_SERVER_PAUSE_S: Final = 0.2
 
 Send = Callable[[httpx.Client, Entry], httpx.Response]
 
@@ -135,7 +136,9 @@ class Writer(threading.Thread):
         with self._server.http() as http:
             while not self._end.is_set():
                 entry = write(http, self._journal, self._graph_id, self._rng.choice(KINDS))
-                if entry.outcome is not Outcome.ACKNOWLEDGED:
+                if "ConnectError" in entry.detail:
+                    time.sleep(_NO_SERVER_PAUSE_S)
+                elif entry.outcome is not Outcome.ACKNOWLEDGED:
                     time.sleep(_PAUSE_S)
 
     def end(self) -> None:

@@ -27,8 +27,8 @@ from robosystems.graph_api.backends.lbug.schema_access import (
     read_schema,
     recorded_schema,
 )
+from robosystems.graph_api.backends.lbug.usage import measure_private, measure_usage
 from robosystems.graph_api.backends.lbug.wire import Ready
-from robosystems.graph_api.concurrency.linux import private_bytes
 from robosystems.graph_api.domain.capabilities import BackendCapabilities
 from robosystems.graph_api.domain.errors import GraphApiError, StatementError, UnavailableError
 from robosystems.graph_api.domain.graph import DatabaseLimits, DatabaseRecord, DatabaseState
@@ -141,11 +141,11 @@ class LadybugBackend(GraphBackend):
         """Figures of this moment; see the port."""
         database = self._database(graph_id)
         process_id = database.process_id
-        size, memory = await asyncio.to_thread(_measure, database, process_id)
+        usage = await asyncio.to_thread(measure_usage, database.keeper.directory, process_id)
         return DatabaseState(
             open=process_id is not None,
-            size_bytes=size,
-            memory_bytes=memory,
+            size_bytes=usage.size_bytes,
+            memory_bytes=await asyncio.to_thread(measure_private, process_id),
             pending_queries=database.pending,
             restarts=database.restarts,
             process_id=process_id,
@@ -168,13 +168,19 @@ class LadybugBackend(GraphBackend):
 
     async def run(self, graph_id: GraphId, query: Query) -> EncodedResult:
         """Send one statement to the worker; see the port."""
-        return await self._database(graph_id).request(RunCall(query, self._credit))
+        database = self._database(graph_id)
+        if query.may_grow:
+            database.quota.check()
+        return await database.request(RunCall(query, self._credit))
 
     async def run_transaction(
         self, graph_id: GraphId, statements: Sequence[TransactionStatement], *, timeout_s: float, query_id: str
     ) -> EncodedResult:
         """Send several statements as one; see the port."""
-        return await self._database(graph_id).request(TransactionCall(statements, query_id, timeout_s))
+        database = self._database(graph_id)
+        if any(statement.may_grow for statement in statements):
+            database.quota.check()
+        return await database.request(TransactionCall(statements, query_id, timeout_s))
 
     async def rows(self, graph_id: GraphId, query: Query, *, max_bytes: int = _OWN_BYTES) -> Rows:
         """Run a small read and decode its answer; see the port."""
@@ -234,15 +240,21 @@ class LadybugBackend(GraphBackend):
         database = self._database(graph_id)
         database.check_usable()
         path = database.keeper.directory.fresh_incoming()
+        database.keeper.incoming.add(path)
         try:
             yield path
         finally:
+            database.keeper.incoming.discard(path)
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def load(self, graph_id: GraphId, request: LoadRequest, *, query_id: str) -> LoadReport:
         """Have the worker load a file; see the port."""
-        return decode_report(await self._database(graph_id).request(LoadCall(request, query_id)))
+        database = self._database(graph_id)
+        usage = await asyncio.to_thread(measure_usage, database.keeper.directory, None)  # with the file that has come
+        database.quota.used = usage.size_bytes
+        database.quota.check()
+        return decode_report(await database.request(LoadCall(request, query_id)))
 
     async def ping(self) -> None:
         """Return if workers can be started; see the port."""
@@ -273,14 +285,3 @@ class _OwnQueries:
         left = max(0.0, self._deadline - time.monotonic())
         query = Query(text, AccessMode.READ, left, "", format=ResultFormat.JSON_ARRAYS)
         return await collect_rows(await self._database.request(RunCall(query, self._credit)), _OWN_BYTES)
-
-
-def _measure(database: Database, process_id: int | None) -> tuple[int, int]:
-    """Return bytes on disk and private memory. Blocks."""
-    size = database.keeper.directory.size_bytes()
-    if process_id is None:
-        return size, 0
-    try:
-        return size, private_bytes(process_id)
-    except OSError:
-        return size, 0

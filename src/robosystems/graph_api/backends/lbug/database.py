@@ -17,6 +17,7 @@ from robosystems.graph_api.backends.lbug.open_slots import OpenSlots
 from robosystems.graph_api.backends.lbug.opening import DatabaseUnusable, OpenOrder, WorkerOpener
 from robosystems.graph_api.backends.lbug.options import LbugBackendConfig
 from robosystems.graph_api.backends.lbug.record_keeper import RecordKeeper
+from robosystems.graph_api.backends.lbug.usage import DiskQuota
 from robosystems.graph_api.backends.lbug.worker_process import WorkerProcess
 from robosystems.graph_api.concurrency.background import BackgroundTasks
 from robosystems.graph_api.domain.errors import GraphApiError, QueryNotFoundError, UnavailableError
@@ -73,6 +74,7 @@ class Database:
         ready: What the worker said when it opened last; None before.
         restarts: How often its process had died and was replaced.
         last_used: When the last call came, on the monotonic clock.
+        quota: Of its directory.
     """
 
     def __init__(self, keeper: RecordKeeper, services: DatabaseServices) -> None:
@@ -82,6 +84,7 @@ class Database:
         self.ready: Ready | None = None
         self.restarts = 0
         self.last_used = 0.0
+        self.quota = DiskQuota(keeper)
         self._services = services
         self._connection: WorkerConnection | None = None  # Set exactly while it is open: what the fast path looks at.
         self._worker: WorkerProcess | None = None
@@ -204,6 +207,15 @@ class Database:
         if self._connection is not None:
             self._connection.measure(seconds)
 
+    def limit_memory(self, resident: int) -> None:
+        """End a process that has outgrown what one database may use."""
+        worker, limit = self._worker, self._services.config.memory_bytes
+        if worker is not None and 0 < limit < resident and worker.killed is None:
+            _LOG.error(
+                "database %s uses %d of %d bytes of memory; its process is killed", self.graph_id, resident, limit
+            )
+            self._kill(worker, KillReason.MEMORY)
+
     # -- transitions --------------------------------------------------------------------------------------------------
 
     def _begin(self, phase: Phase, work: Coroutine[None, None, None]) -> None:
@@ -260,6 +272,7 @@ class Database:
             graph_id=self.graph_id,
             directory=self.keeper.directory,
             manifest=self.keeper.manifest,
+            in_use=self.keeper.incoming,
             listener=self,
             started=started,
             is_wanted=lambda: self._refusal is None,
@@ -309,7 +322,6 @@ class Database:
                 self._kill(worker, KillReason.CLOSE_TIMEOUT)
                 await worker.ended(_GONE_WAIT_S)
             self._report_end(worker, reason)
-            await worker.connection.lost.wait()
         self._ended()
         self._settle(Phase.CLOSED)
 
@@ -350,7 +362,8 @@ class Database:
 
     def worker_lost(self, worker: WorkerProcess) -> None:
         """Answer what was pending, and see to a new worker."""
-        worker.connection.fail_pending(lambda call: refusals.crashed(call.mode))
+        lost = refusals.out_of_memory if worker.killed is KillReason.MEMORY else refusals.crashed
+        worker.connection.fail_pending(lambda call: lost(call.mode))
         if worker is self._worker and self.phase is Phase.OPEN:
             self._connection = None
             self._begin(Phase.RECOVERING, self._recover(worker))

@@ -2,8 +2,8 @@
 
 The engine takes a log that was lost for one that never was, and opens an older state without a word. The note tells the
 two apart. The worker refreshes it after each write. It names the log, and the state of the database file at that time:
-a checkpoint changes the file before it removes the log, so a note that names an older state of the file says nothing any
-more. To accept the older state of a database whose log was lost, an operator deletes the note.
+a checkpoint changes the file before it removes the log, so a note that names an older state of the file says nothing
+any more. To accept the older state of a database whose log was lost, an operator deletes the note.
 """
 
 import os

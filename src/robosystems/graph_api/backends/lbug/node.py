@@ -14,6 +14,7 @@ from robosystems.graph_api.backends.lbug.options import LbugBackendConfig
 from robosystems.graph_api.backends.lbug.server_lock import ServerLock
 from robosystems.graph_api.backends.lbug.storage_layout import DataRoot, storage_error
 from robosystems.graph_api.backends.lbug.supervisor import SupervisorOptions, TemplateLost, WorkerSupervisor
+from robosystems.graph_api.backends.lbug.usage import measure_usage
 from robosystems.graph_api.backends.lbug.wire import Ready, WorkerConfig
 from robosystems.graph_api.backends.lbug.worker_process import WorkerProcess
 from robosystems.graph_api.concurrency.background import BackgroundTasks
@@ -62,6 +63,7 @@ class Node:
         self._ticks = 0
         self._measured = 0.0
         self._ended = False
+        self._looking: asyncio.Task[None] | None = None
 
     # -- start --------------------------------------------------------------------------------------------------------
 
@@ -131,6 +133,17 @@ class Node:
             if 0 < self.config.idle_close_s < now - database.last_used and database.is_idle:
                 database.begin_close(CloseReason.IDLE)
         self.supervisor.reap()
+        if self._looking is None or self._looking.done():
+            self._looking = self.background.start(self._look(), "look at memory and disk")
+
+    async def _look(self) -> None:
+        """Measure every database that has a process: memory against the limit, disk against the quota."""
+        for database in list(self.catalog.active()):
+            process_id = database.process_id
+            usage = await asyncio.to_thread(measure_usage, database.keeper.directory, process_id)
+            database.quota.used = usage.size_bytes
+            if database.process_id == process_id:
+                database.limit_memory(usage.resident_bytes)
 
     def _evict(self) -> bool:
         """Begin to close the idle database that was not used for the longest time."""
@@ -155,15 +168,15 @@ class Node:
             for database, call in left:
                 database.cancel_call(call)
             await self._drain(_CANCELLED_WAIT_S)
+        abandoned = await self.background.drain(_TASKS_WAIT_S)
+        if abandoned:
+            _LOG.warning("%d tasks did not end in time and were cancelled", abandoned)
         outcomes = await asyncio.gather(
             *(database.stop() for database in self.catalog.active()), return_exceptions=True
         )
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 _LOG.error("a database could not be closed", exc_info=outcome)
-        abandoned = await self.background.drain(_TASKS_WAIT_S)
-        if abandoned:
-            _LOG.warning("%d tasks did not end in time and were cancelled", abandoned)
         if self._timer is not None:
             self._timer.cancel()
         await self.supervisor.aclose()

@@ -25,6 +25,8 @@ class KillReason(StrEnum):
     PROTOCOL = "protocol"
     """It sent what no worker may send, or closed its socket and lived on."""
     DROPPED = "dropped"
+    MEMORY = "memory"
+    """It used more memory than one database may."""
 
 
 class BackendObserver(Protocol):

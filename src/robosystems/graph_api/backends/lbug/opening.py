@@ -1,8 +1,9 @@
 """How a database is opened: what is checked first, what is tried again, and when it is given up."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from robosystems.graph_api.backends.lbug.log_note import LOG_FILE, log_is_lost
@@ -46,6 +47,7 @@ class OpenOrder:
         graph_id: Its name.
         directory: Its files.
         manifest: What should be there.
+        in_use: Files in the directory that clients are just sending, or that wait to be loaded.
         listener: Who is told of the worker's end.
         started: Called with each worker before it is waited for.
         is_wanted: Whether to go on; asked before each attempt.
@@ -54,6 +56,7 @@ class OpenOrder:
     graph_id: GraphId
     directory: DatabaseDirectory
     manifest: Manifest
+    in_use: Collection[Path]
     listener: WorkerListener
     started: Callable[[WorkerProcess], None]
     is_wanted: Callable[[], bool]
@@ -103,14 +106,15 @@ class WorkerOpener:
         """See to it that nothing is missing: the engine would take a lost file for a new, empty database."""
         try:
             missing = await asyncio.to_thread(_missing, order)
-            await asyncio.to_thread(order.directory.clear_transient)
+            if not missing:
+                await asyncio.to_thread(order.directory.clear_transient, order.in_use)
+                return
         except OSError as error:
             raise storage_error(error) from error
-        if missing:
-            raise DatabaseUnusable(
-                f"{' and '.join(missing)} is missing or empty, although the database holds data. "
-                "Put the file back or restore a backup, then retry; or delete the database."
-            )
+        raise DatabaseUnusable(
+            f"{' and '.join(missing)} is missing or empty, although the database holds data. "
+            "Put the file back or restore a backup, then retry; or delete the database."
+        )
 
 
 def _missing(order: OpenOrder) -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 from robosystems.graph_api.backends.lbug.manifest import Manifest, ManifestState, write_manifest
 from robosystems.graph_api.backends.lbug.storage_layout import DatabaseDirectory, storage_error
@@ -20,12 +21,14 @@ class RecordKeeper:
     Attributes:
         record: The present one. Assigning to it changes the memory only.
         state: How far creation has come.
+        incoming: Files that clients are just sending, or that wait to be loaded.
     """
 
     def __init__(self, record: DatabaseRecord, directory: DatabaseDirectory, background: BackgroundTasks) -> None:
         self.record = record
         self.directory = directory
         self.state = ManifestState.READY
+        self.incoming: set[Path] = set()
         self._background = background
         self._lock = asyncio.Lock()
 

@@ -5,8 +5,10 @@ from typing import Final
 from robosystems.graph_api.domain.errors import (
     DatabaseBrokenError,
     DatabaseNotFoundError,
+    DiskFullError,
     PoolExhaustedError,
     QueryCancelledError,
+    QueryMemoryExceededError,
     ShuttingDownError,
     WorkerCrashedError,
 )
@@ -41,6 +43,23 @@ def exhausted(graph_id: GraphId, pending: int, answers_per_s: float) -> PoolExha
         retry_after=round(min(max(expected, SHORTEST_RETRY_S), LONGEST_RETRY_S), 1),
         pending=pending,
     )
+
+
+def over_quota(graph_id: GraphId, used: int, quota: int) -> DiskFullError:
+    """The database has reached its disk quota: it can be read and emptied, not filled further."""
+    return DiskFullError(
+        f"Database {graph_id} uses {used} of {quota} bytes (max_disk_bytes): delete data, or raise the quota.",
+        disk_used=used,
+        disk_limit=quota,
+    )
+
+
+def out_of_memory(mode: AccessMode) -> QueryMemoryExceededError:
+    """The process was ended because it used more memory than one database may."""
+    detail = "The database's process used more memory than it may (LBUG_MEMORY_PER_DB_MB) and was restarted."
+    if mode is AccessMode.READ:
+        return QueryMemoryExceededError(f"{detail} Ask for less at once.")
+    return QueryMemoryExceededError(f"{detail} Whether the statement was committed is not known: check first.")
 
 
 def broken(record: DatabaseRecord) -> DatabaseBrokenError:

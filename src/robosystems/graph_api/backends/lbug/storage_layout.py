@@ -8,7 +8,7 @@
     <base>/.probe-<random>/           a scratch database, made at start to prove that the engine works
     <base>/<graph_id>/manifest.json   what is known of the database
     <base>/<graph_id>/lock            held by its worker
-    <base>/<graph_id>/graph.lbug      the engine's file, with its side files
+    <base>/<graph_id>/graph.lbug      the engine's file, with its side files and the note of `log_note`
     <base>/<graph_id>/incoming/       files to be loaded
     <base>/<graph_id>/tmp/            the worker's own temporary files
 
@@ -19,7 +19,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -73,11 +73,13 @@ class DatabaseDirectory:
         for directory in (self.incoming, self.temporary):
             directory.mkdir(mode=0o700, exist_ok=True)
 
-    def clear_transient(self) -> None:
-        """Remove what an earlier process left in `incoming` and `tmp`."""
+    def clear_transient(self, in_use: Collection[Path] = ()) -> None:
+        """Remove what an earlier process left in `incoming` and `tmp`, but not files that somebody uses now."""
         self.make_subdirectories()
         for directory in (self.incoming, self.temporary):
             for entry in os.scandir(directory):
+                if Path(entry.path) in in_use:
+                    continue
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry.path, ignore_errors=True)
                 else:

@@ -113,11 +113,17 @@ class WorkerProcess:
             self._send_kill()
 
     async def ended(self, timeout_s: float) -> bool:
-        """Wait until the process has ended; return whether it has. The cause is known then, as a rule."""
+        """Wait until the process has ended and its socket is closed; return whether that is so.
+
+        The cause is known then, as a rule.
+        """
         await asyncio.wait((self._gone,), timeout=timeout_s)
-        if self._gone.done() and self.process_id is not None:
+        if not self._gone.done():
+            return False
+        if self.process_id is not None:
             await asyncio.wait((self._status,), timeout=_STATUS_WAIT_S)
-        return self._gone.done()
+        await self.connection.lost.wait()
+        return True
 
     @property
     def cause(self) -> str:
