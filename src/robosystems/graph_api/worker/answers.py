@@ -84,7 +84,7 @@ class Replies:
     def document(self, request_id: int, body: bytes, figures: Figures) -> None:
         """Answer with one whole document."""
         summary = _pack_summary(figures.rows, figures.execution_ms, figures.flags)
-        self._collect(_pack_header(_SUMMARY_BYTES + len(body), _DOCUMENT, request_id) + summary + body)
+        self._collect(b"%b%b%b" % (_pack_header(_SUMMARY_BYTES + len(body), _DOCUMENT, request_id), summary, body))
 
     def plain(
         self, request_id: int, body: bytes, execution_ms: float = 0.0, flags: int = SummaryFlag.NONE, rows: int = 0

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -42,6 +43,9 @@ DRAIN_S: Final = 10.0
 """At CLOSE, so long running statements may go on; then they are stopped."""
 
 _STOP_S: Final = 2.0
+_SWITCH_S: Final = 0.001
+"""A lane that makes rows gives the interpreter lock to the others after so long."""
+
 _DRAIN_TICK_S: Final = 0.005
 _NICEST: Final = 19
 _STACK_BYTES: Final = 8 << 20
@@ -54,6 +58,7 @@ def run_worker(config: WorkerConfig, sock: socket.socket) -> NoReturn:
     Call it in a freshly forked process with a single thread, which holds nothing else.
     """
     set_process_name(f"graph:{config.graph_id}")
+    sys.setswitchinterval(_SWITCH_S)
     os.setpriority(os.PRIO_PROCESS, 0, config.nice)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = Channel(sock)
@@ -151,10 +156,12 @@ class Worker:
         self._monitor.end()
 
     def _write(self) -> None:
+        """Body of the writer's thread: the process ends with it."""
         try:
             self._writer.serve()
         except PeerGoneError:
             os._exit(ORPHANED)
+        os._exit(NOT_CLOSED)
 
     def _close(self) -> int:
         """Let running statements end, then stop them; checkpoint and close if all have ended."""

@@ -8,8 +8,8 @@ from typing import Final
 from robosystems.graph_api.backends.lbug.engine import EngineResult, Parameters
 from robosystems.graph_api.backends.lbug.wire import RunRequest
 from robosystems.graph_api.concurrency.linux import malloc_trim
-from robosystems.graph_api.worker.answers import Replies
-from robosystems.graph_api.worker.encoding import Figures, Shape, pieces
+from robosystems.graph_api.worker.answers import DOCUMENT_BYTES, Replies
+from robosystems.graph_api.worker.encoding import Figures, Shape, pieces, small_answer
 from robosystems.graph_api.worker.executor import BEGIN_READ_ONLY, COMMIT, Executor
 from robosystems.graph_api.worker.parameters import decode_parameters
 from robosystems.graph_api.worker.requests import Request
@@ -48,7 +48,14 @@ def run_read(request: Request, order: RunRequest, executor: Executor, replies: R
     with closing(result):
         facts.execution_ms, facts.rows = elapsed, result.row_count
         figures = Figures(elapsed)
-        replies.rows(request, pieces(result, shape_of(facts, result), order.format, order.max_rows, figures), figures)
+        shape = shape_of(facts, result)
+        body = small_answer(result, shape, order.format, order.max_rows, figures)
+        if body is not None and len(body) <= DOCUMENT_BYTES:
+            replies.document(request.request_id, body, figures)
+        elif body is not None:
+            replies.rows(request, iter((body,)), figures)
+        else:
+            replies.rows(request, pieces(result, shape, order.format, order.max_rows, figures), figures)
     if figures.rows >= _TRIM_ROWS:
         malloc_trim()
 

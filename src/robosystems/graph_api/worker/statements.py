@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -96,11 +95,12 @@ class StatementBook:
             if not statement.identifiers & _COUNTED:
                 known.counters = NO_CHANGES
             book[text] = known
-        # Another thread may have forgotten the text in between.
-        with suppress(KeyError):
+        try:
             book.move_to_end(text)
             if len(book) > self._size:
                 book.popitem(last=False)
+        except KeyError:  # Another thread has just dropped the text.
+            return known
         return known
 
     def forget(self) -> None:

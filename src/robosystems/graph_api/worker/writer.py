@@ -39,7 +39,11 @@ class WriterLane:
             self._arrived.notify()
 
     def serve(self) -> None:
-        """Body of the lane's thread; returns only by `PeerGoneError`."""
+        """Body of the lane's thread; returns only when the process has to end because its disk refuses writes.
+
+        Raises:
+            PeerGoneError: The API process is gone.
+        """
         while True:
             with self._arrived:
                 while not self.waiting:
@@ -47,6 +51,8 @@ class WriterLane:
             self._serve_next()
             self.writes.note.refresh()
             self._replies.flush()
+            if self.writes.executor.connection.failure is not None:
+                return
 
     def _serve_next(self) -> None:
         request = self.waiting[0]

@@ -118,8 +118,8 @@ def test_a_full_disk_gives_errors_and_no_damage(server: ServerProcess, http: htt
         codes = {entry.detail.split()[1] for entry in refused if entry.detail}
         assert query(http, "two", "MATCH (n:N) RETURN count(n) AS n").json()["data"] == [{"n": 2}]
         assert http.get("/health").is_success
-    assert codes <= {"DISK_FULL", "DATABASE_BROKEN", "WORKER_CRASHED"}, codes
-    assert "DISK_FULL" in codes
+        assert codes <= {"DISK_FULL", "DATABASE_BROKEN", "WORKER_CRASHED"}, codes
+        assert "DISK_FULL" in codes
     assert within(WAIT_S, lambda: write(http, journal, "one", ROW).outcome is Outcome.ACKNOWLEDGED)
     check_all(server, journal, ("one",))
     Family(server.process_id).kill_worker("one")

@@ -117,7 +117,8 @@ def _judged(answer: httpx.Response) -> tuple[Outcome, str]:
         return Outcome.ACKNOWLEDGED, ""
     problem = answer.json()
     detail = f"{answer.status_code} {problem['code']} {problem['detail']}"
-    return (Outcome.UNKNOWN if problem["code"] in _OPEN_QUESTIONS else Outcome.REFUSED), detail
+    is_open = problem["code"] in _OPEN_QUESTIONS or "until restart" in problem["detail"]
+    return (Outcome.UNKNOWN if is_open else Outcome.REFUSED), detail
 
 
 class Writer(threading.Thread):

@@ -300,12 +300,7 @@ class Database:
         reason = str(error)
         _LOG.error("database %s is quarantined: %s", self.graph_id, reason)
         self._services.observer.quarantined(self.graph_id, reason)
-        self.keeper.record = replace(self.keeper.record, status=DatabaseStatus.BROKEN, status_reason=reason)
-        if self.keeper.state is ManifestState.READY:
-            try:
-                await self.keeper.update(lambda record: record)
-            except GraphApiError as refused:  # It holds in memory all the same.
-                _LOG.warning("the quarantine of database %s cannot be written down: %s", self.graph_id, refused)
+        await self.keeper.quarantine(reason)
         self._backlog.fail(refusals.broken(self.keeper.record))
         self._settle(Phase.BROKEN)
 

@@ -20,11 +20,12 @@ import ladybug
 from robosystems.graph_api.backends.lbug.engine_errors import (
     is_degraded_commit,
     is_interrupted,
+    is_log_failure,
     opening_error,
     to_domain_error,
 )
 from robosystems.graph_api.backends.lbug.engine_public import PublicConnection
-from robosystems.graph_api.domain.errors import InvalidParameterError
+from robosystems.graph_api.domain.errors import GraphApiError, InvalidParameterError
 
 PROVEN_VERSIONS: Final = frozenset({"0.22.0"})
 """Versions of the engine whose private classes were tested."""
@@ -229,13 +230,19 @@ def _int_kind(value: int) -> str:
 
 
 class EngineConnection:
-    """One connection. Close it before its engine."""
+    """One connection. Close it before its engine.
+
+    Attributes:
+        failure: Set once a file of the database could not be written. Every statement is refused with it from then on,
+            because the engine may wait for ever; the process has to end, and the next opening repairs the log.
+    """
 
     def __init__(self, native: Any, *, prepares: bool, cache_size: int) -> None:  # noqa: ANN401 (the binding's object)
         self._native = native
         self._prepares = prepares
         self._cache_size = cache_size
         self._prepared: OrderedDict[tuple[object, ...], Any] = OrderedDict()
+        self.failure: GraphApiError | None = None
 
     @property
     def cached_statements(self) -> int:
@@ -256,6 +263,8 @@ class EngineConnection:
             DegradedCommit: The statement is committed; the checkpoint after it failed.
             GraphApiError: As `engine_errors` says; nothing was changed, and an open transaction is rolled back.
         """
+        if self.failure is not None:
+            raise self.failure
         try:
             return EngineResult(self._execute(text, parameters or {}, keep=keep))
         except _FAILURES as error:
@@ -263,6 +272,8 @@ class EngineConnection:
 
     def run_plain(self, text: str) -> EngineResult:
         """Run trusted text without parameters and without keeping its plan: DDL, transaction control, maintenance."""
+        if self.failure is not None:
+            raise self.failure
         try:
             return EngineResult(self._native.query(text))
         except _FAILURES as error:
@@ -327,6 +338,9 @@ class EngineConnection:
             return StatementInterrupted()
         if is_degraded_commit(error):
             return DegradedCommit(str(error))
+        if is_log_failure(error):
+            self.failure = to_domain_error(error)
+            return self.failure
         if isinstance(error, (TypeError, ValueError, OverflowError)):
             return InvalidParameterError(f"A parameter is of a kind that the engine cannot take: {error}")
         return to_domain_error(error)

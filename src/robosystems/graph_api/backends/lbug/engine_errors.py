@@ -59,6 +59,15 @@ class ErrorRule:
     detail: str | None = None
 
 
+_UNWRITTEN: Final = "The disk of this node is full or refuses writes: the statement was not committed. Free space, then retry."
+
+_LOG_FAILURES: Final = (
+    "Cannot write to file",
+    "Failed to sync file",
+    "Failed to truncate file",
+    "refuses further writes until restart",
+)
+
 ERROR_TABLE: Final[tuple[ErrorRule, ...]] = (
     ErrorRule(
         _READ_ONLY,
@@ -77,6 +86,7 @@ ERROR_TABLE: Final[tuple[ErrorRule, ...]] = (
     ErrorRule("Corrupted WAL record", At.ANYWHERE, DatabaseBrokenError),
     ErrorRule("Cannot recover", At.ANYWHERE, DatabaseBrokenError),
     ErrorRule("Cannot replay", At.ANYWHERE, DatabaseBrokenError),
+    ErrorRule("Cannot write to file", At.ANYWHERE, DiskFullError, _UNWRITTEN),
     ErrorRule("No space left on device", At.ANYWHERE, DiskFullError),
     ErrorRule("Disk quota exceeded", At.ANYWHERE, DiskFullError),
     ErrorRule("File too large", At.ANYWHERE, DiskFullError),
@@ -115,6 +125,15 @@ def is_interrupted(error: Exception) -> bool:
 def is_degraded_commit(error: Exception) -> bool:
     """Whether this is the success whose checkpoint failed."""
     return isinstance(error, RuntimeError) and COMMITTED_BUT_DEGRADED in str(error)
+
+
+def is_log_failure(error: Exception) -> bool:
+    """Whether a file of the database could not be written: its log may end in half a record.
+
+    What would be committed behind that is lost at the next opening, and the engine may wait for ever: the process has to
+    end, so that the next one repairs the log.
+    """
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _LOG_FAILURES)
 
 
 def to_domain_error(error: Exception) -> GraphApiError:

@@ -1,13 +1,21 @@
 """The record of one database in memory and on disk, changed in both or in neither."""
 
 import asyncio
+import logging
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from robosystems.graph_api.backends.lbug.manifest import Manifest, ManifestState, write_manifest
 from robosystems.graph_api.backends.lbug.storage_layout import DatabaseDirectory, storage_error
 from robosystems.graph_api.concurrency.background import BackgroundTasks
-from robosystems.graph_api.domain.graph import DatabaseRecord
+from robosystems.graph_api.domain.errors import GraphApiError
+from robosystems.graph_api.domain.graph import DatabaseRecord, DatabaseStatus
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class RecordKeeper:
@@ -50,6 +58,15 @@ class RecordKeeper:
             GraphApiError: The disk refused; nothing was changed.
         """
         return await self._background.finish(self._update(change, state), f"keep the record of {self.record.graph_id}")
+
+    async def quarantine(self, reason: str) -> None:
+        """Note that the database is broken, on disk too if the disk allows and the database is complete."""
+        self.record = replace(self.record, status=DatabaseStatus.BROKEN, status_reason=reason)
+        if self.state is ManifestState.READY:
+            try:
+                await self.update(lambda record: record)
+            except GraphApiError as error:  # It holds in memory all the same.
+                _LOG.warning("the quarantine of %s cannot be written down: %s", self.record.graph_id, error)
 
     async def _update(
         self, change: Callable[[DatabaseRecord], DatabaseRecord], state: ManifestState | None
