@@ -18,11 +18,10 @@ from robosystems.graph_api.routers.errors import STATUS_BY_ERROR
 from tests.graph_api.api.contract import Contract
 
 DOCUMENT: dict[str, Any] = Contract.of_the_service().document
-OPERATIONS = [
-    pytest.param(operation, id=f"{method} {path}")
-    for path, item in DOCUMENT["paths"].items()
-    for method, operation in item.items()
-]
+OPERATIONS: dict[str, dict[str, Any]] = {
+    operation["operationId"]: operation for item in DOCUMENT["paths"].values() for operation in item.values()
+}
+each_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
 CODES = {kind.code: status for kind, status in STATUS_BY_ERROR.items()}
 OPEN = {"health", "ready"}
 
@@ -63,11 +62,10 @@ def test_no_schema_is_left_over() -> None:
 
 def test_names_of_operations_are_unique() -> None:
     """Generated clients call their functions so."""
-    names = [parameter.values[0]["operationId"] for parameter in OPERATIONS]
-    assert len(set(names)) == len(names)
+    assert len(OPERATIONS) == sum(len(item) for item in DOCUMENT["paths"].values())
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@each_operation
 def test_an_operation_is_described(operation: dict[str, Any]) -> None:
     """It says what it does, has a tag, and names each path parameter once, with a sentence."""
     assert operation["description"].endswith((".", "\n"))
@@ -79,7 +77,7 @@ def test_an_operation_is_described(operation: dict[str, Any]) -> None:
         assert parameter["required"] is (parameter["in"] == "path")
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@each_operation
 def test_errors_are_documented_by_code_under_their_status(operation: dict[str, Any]) -> None:
     """A problem each; the codes are those of the error table, with Retry-After where waiting helps."""
     responses = operation["responses"]
@@ -96,7 +94,7 @@ def test_errors_are_documented_by_code_under_their_status(operation: dict[str, A
         assert ("Retry-After" in response["headers"]) is (status == "503")
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@each_operation
 def test_a_key_is_asked_for_as_documented(operation: dict[str, Any]) -> None:
     """Open routes say so, all others name both forms."""
     schemes = [set(each) for each in operation["security"]]
@@ -122,9 +120,8 @@ def test_a_key_is_asked_for_as_documented(operation: dict[str, Any]) -> None:
 )
 def test_the_errors_that_matter_are_named(operation_id: str, kinds: list[type[GraphApiError]]) -> None:
     """A client can be written from the document alone."""
-    (operation,) = [each.values[0] for each in OPERATIONS if each.values[0]["operationId"] == operation_id]
     for kind in kinds:
-        assert f"`{kind.code}`" in operation["responses"][str(STATUS_BY_ERROR[kind])]["description"]
+        assert f"`{kind.code}`" in OPERATIONS[operation_id]["responses"][str(STATUS_BY_ERROR[kind])]["description"]
 
 
 def test_examples_are_valid() -> None:
@@ -137,18 +134,18 @@ def test_examples_are_valid() -> None:
         for member in schema.get("properties", {}).values():
             for example in member.get("examples", []):
                 validate(example, member)
-    for parameter in OPERATIONS:
-        for kind, content in contents(parameter.values[0]):
+    for operation in OPERATIONS.values():
+        for kind, content in contents(operation):
             if "example" in content and not kind.endswith(("/json", "+json")):
                 assert isinstance(content["example"], str)
                 found += 1
     assert found > 10
 
 
-@pytest.mark.parametrize("operation", [each for each in OPERATIONS if "requestBody" in each.values[0]])
+@each_operation
 def test_bodies_have_examples_and_refuse_unknown_fields(operation: dict[str, Any]) -> None:
     """What can be copied, and what is a mistake."""
-    for kind, content in operation["requestBody"]["content"].items():
+    for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         schema = resolved(content["schema"])
         if kind == "application/json":
             assert schema["additionalProperties"] is False
@@ -157,7 +154,7 @@ def test_bodies_have_examples_and_refuse_unknown_fields(operation: dict[str, Any
 
 def test_files_are_documented_as_bytes_or_text() -> None:
     """By content type, with their compression."""
-    (load,) = [each.values[0] for each in OPERATIONS if each.values[0]["operationId"] == "load_file"]
+    load = OPERATIONS["load_file"]
     content = load["requestBody"]["content"]
     assert content["application/vnd.apache.parquet"]["schema"] == {"type": "string", "format": "binary"}
     assert content["text/csv"]["schema"] == content["application/x-ndjson"]["schema"] == {"type": "string"}
@@ -168,8 +165,7 @@ def test_files_are_documented_as_bytes_or_text() -> None:
 
 def test_streams_are_documented_with_their_end() -> None:
     """The example is a whole stream, its summary what the JSON answer holds beside its rows."""
-    (query,) = [each.values[0] for each in OPERATIONS if each.values[0]["operationId"] == "run_query"]
-    answer = query["responses"]["200"]
+    answer = OPERATIONS["run_query"]["responses"]["200"]
     assert "X-Query-Id" in answer["headers"]
     assert answer["content"]["application/x-ndjson"]["example"] == NDJSON_EXAMPLE
     *rows, last = [json.loads(line) for line in NDJSON_EXAMPLE.splitlines()]
