@@ -1,4 +1,4 @@
-"""How the fuzzer sends what it has no serializer for: lines of text as they are, values as their JSON."""
+"""How the fuzzer sends what it has no serializer for: text as it is, any other value as a line of JSON."""
 
 import json
 from typing import Any
@@ -7,19 +7,7 @@ import schemathesis
 
 
 @schemathesis.serializer("application/x-ndjson", "application/jsonl", "text/csv")
-class LinesSerializer:
-    """Bytes and text as they are; any other value as one line of JSON."""
-
-    def as_requests(self, context: schemathesis.SerializationContext, value: Any) -> dict[str, Any]:
-        """Return the arguments of `requests` for a body."""
-        return {"data": as_bytes(value)}
-
-    def as_werkzeug(self, context: schemathesis.SerializationContext, value: Any) -> dict[str, Any]:
-        """Return the arguments of a WSGI client for a body."""
-        return {"data": as_bytes(value)}
-
-
-def as_bytes(value: Any) -> bytes:
+def lines(_: schemathesis.SerializationContext, value: Any) -> bytes:
     """Return a body."""
     if isinstance(value, bytes):
         return value

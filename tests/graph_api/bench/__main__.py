@@ -105,6 +105,10 @@ def neighbours(bench: Bench) -> list[Figure]:
             beside = p99()
         value = f"{beside / quiet:.2f}   ({beside:.1f} / {quiet:.1f} ms)"
         figures.append(Figure(f"p99 at 900/s beside {name} / quiet", value, "<= 3", "1.5"))
+    with load_generators.crowd(bench.node, "t0", workload.HEAVY, connections=200, folder=bench.folder):
+        beside = p99()
+    value = f"{beside / quiet:.2f}   ({beside:.1f} / {quiet:.1f} ms)"
+    figures.append(Figure("p99 at 900/s beside 200 connections of 3-hop counts / quiet", value, "<= 3", "-"))
     return figures
 
 

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,6 +105,25 @@ def repeated(node: Node, graph_id: str, cypher: str) -> Generator[None]:
     finally:
         ended.set()
         thread.join()
+
+
+@contextmanager
+def crowd(node: Node, graph_id: str, cypher: str, *, connections: int, folder: Path) -> Generator[None]:
+    """Keep so many connections busy with one heavy query each, whatever the answers are, while the context lasts."""
+    body = json.dumps({"cypher": cypher, "timeout": 10})
+    script = folder / "crowd.lua"
+    script.write_text(
+        f'wrk.method = "POST"\nwrk.path = "/databases/{graph_id}/query"\nwrk.body = [[{body}]]\n'
+        f'wrk.headers["X-Graph-API-Key"] = "{node.key}"\nwrk.headers["Content-Type"] = "application/json"\n'
+    )
+    command = [require("wrk"), "-t1", f"-c{connections}", "-d300s", "-s", str(script), node.url]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(1.0)
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def summary_of(node: Node, graph_id: str, cypher: str) -> dict[str, Any]:

@@ -12,16 +12,30 @@ import pyarrow.parquet as pq
 from robosystems.graph_api.backends.lbug.engine import Engine, EngineConfig, EngineConnection
 from robosystems.graph_api.backends.lbug.wire import LoadOrder
 from robosystems.graph_api.domain.errors import LoadError
-from robosystems.graph_api.worker.loading import load_file
+from robosystems.graph_api.worker.loading import EngineSpoiled, load_file
 
 
 class LoadingGraph:
     """One open database and its directory."""
 
-    def __init__(self, directory: Path, connection: EngineConnection) -> None:
+    def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.connection = connection
+        self.reopened = 0
         self._files = 0
+        self.open()
+
+    def open(self) -> None:
+        """Open the database."""
+        config = EngineConfig(
+            path=self.directory / "graph.lbug", buffer_pool_bytes=256 << 20, max_db_bytes=16 << 30, threads=2
+        )
+        self.engine = Engine.open(config)
+        self.connection: EngineConnection = self.engine.connect()
+
+    def close(self) -> None:
+        """Close it."""
+        self.connection.close()
+        self.engine.close()
 
     def run(self, text: str) -> list[list[Any]]:
         """Run a statement and return its rows."""
@@ -42,8 +56,14 @@ class LoadingGraph:
         return path
 
     def load(self, table: str, path: Path, form: str = "parquet", **order: Any) -> dict[str, Any]:
-        """Load a file."""
-        return load_file(self.connection, load_order(table, path, form, **order), self.directory)
+        """Load a file; if the engine has to be reopened, do so, as a worker would."""
+        try:
+            return load_file(self.connection, load_order(table, path, form, **order), self.directory)
+        except EngineSpoiled as event:
+            self.reopened += 1
+            self.close()
+            self.open()
+            raise event.cause from event
 
     def load_csv(self, table: str, text: str | bytes, **order: Any) -> dict[str, Any]:
         """Load CSV text."""
@@ -82,13 +102,11 @@ def open_graph(directory: Path) -> Iterator[LoadingGraph]:
     """Open a new database in a directory."""
     (directory / "incoming").mkdir(parents=True)
     (directory / "tmp").mkdir()
-    config = EngineConfig(path=directory / "graph.lbug", buffer_pool_bytes=256 << 20, max_db_bytes=16 << 30)
-    with Engine.open(config) as engine:
-        connection = engine.connect()
-        try:
-            yield LoadingGraph(directory, connection)
-        finally:
-            connection.close()
+    graph = LoadingGraph(directory)
+    try:
+        yield graph
+    finally:
+        graph.close()
 
 
 def refusal(call: Any, *arguments: Any, **options: Any) -> LoadError:

@@ -54,6 +54,56 @@ def test_a_duplicate_at_the_end_of_a_large_file_undoes_all_of_it(graph: LoadingG
     assert graph.load("T", graph.parquet({"id": keys, "n": range(ROWS)}))["rows_loaded"] == ROWS
 
 
+def keys_that_lead_astray(graph: LoadingGraph) -> list[str]:
+    """Return some keys of table T that the index does not lead to their own row."""
+    every = [row[0] for row in graph.run("MATCH (n:T) RETURN n.id ORDER BY n.n")][::997]
+    return [
+        key
+        for key in every
+        if graph.run(f"MATCH (n:T {{id: '{key}'}}) RETURN n.id, n.n = {int(key[3:])}") != [[key, True]]
+    ]
+
+
+def test_after_wrong_keys_the_index_is_sound(graph: LoadingGraph) -> None:
+    """Keys are checked before the engine sees them: a failed COPY of nodes leads later keys to wrong rows."""
+    graph.load("T", graph.parquet({"id": ids(100_000), "n": range(100_000)}))
+    reopened = graph.reopened
+    for keys in (["id-x", "id-x"], ["id-x", None], ["id-x", "id-00000007"]):
+        refusal(graph.load, "T", graph.parquet({"id": pa.array(keys, pa.string()), "n": [1, 2]}))
+    assert graph.reopened == reopened
+    graph.load("T", graph.parquet({"id": ids(100_000, 100_000), "n": range(100_000, 200_000)}))
+    assert keys_that_lead_astray(graph) == []
+
+
+def test_a_copy_of_nodes_that_failed_asks_for_the_engine_to_be_reopened(graph: LoadingGraph) -> None:
+    """For what only the engine can find; reopened, it goes on soundly."""
+    graph.load("T", graph.parquet({"id": ids(100_000), "n": range(100_000)}))
+    reopened = graph.reopened
+    graph.run("CREATE NODE TABLE G(id STRING PRIMARY KEY, s STRING)")
+    garbled = pa.Array.from_buffers(pa.string(), 2, pa.array([b"ok", b"\xff\xfe"]).buffers())
+    refusal(graph.load, "G", graph.parquet({"id": ["a", "b"], "s": garbled}))
+    assert graph.reopened == reopened + 1
+    graph.load("T", graph.parquet({"id": ids(100_000, 100_000), "n": range(100_000, 200_000)}))
+    assert keys_that_lead_astray(graph) == []
+
+
+def test_a_failed_load_of_relationships_needs_no_reopening(graph: LoadingGraph) -> None:
+    """Its rows vanish as they should, many of them too."""
+    graph.load("T", graph.parquet({"id": ids(140_000), "n": range(140_000)}))
+    graph.run("CREATE REL TABLE R(FROM T TO T, w INT64)")
+    reopened = graph.reopened
+    ring = {"from": ids(140_000), "to": [*ids(139_999, 1), ids(1)[0]], "w": range(140_000)}
+    bad = {"from": [*ids(140_000), "id-x"], "to": [*ids(140_000), "id-x"], "w": range(140_001)}
+    graph.load("R", graph.parquet(ring))
+    refusal(graph.load, "R", graph.parquet(bad))
+    graph.load("R", graph.parquet(ring))
+    graph.load("T", graph.parquet({"id": ids(100_000, 140_000), "n": range(140_000, 240_000)}))
+    assert graph.reopened == reopened
+    assert keys_that_lead_astray(graph) == []
+    found = graph.run("MATCH (a:T)-[r:R]->(b:T) WHERE a.n = r.w AND b.n = (r.w + 1) % 140000 RETURN count(*)")
+    assert found == [[280_000]]
+
+
 def test_a_key_that_exists_already_is_named(graph: LoadingGraph) -> None:
     """Nodes are neither replaced nor skipped; those that were there stay as they were."""
     graph.load("T", graph.parquet({"id": ["a", "b"], "n": [1, 2]}))

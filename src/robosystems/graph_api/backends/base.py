@@ -82,6 +82,14 @@ class GraphBackend(ABC):
         """Figures of this moment, without opening the database. Raises only what all methods raise."""
 
     @abstractmethod
+    async def retry_open(self, graph_id: GraphId) -> DatabaseRecord:
+        """Lift the quarantine of a broken database and open it; one that is not broken is opened if it is closed.
+
+        Raises:
+            DatabaseBrokenError: It still cannot be opened, and is quarantined again.
+        """
+
+    @abstractmethod
     async def run(self, graph_id: GraphId, query: Query) -> EncodedResult:
         """Run one statement. A database that is closed is opened first.
 

@@ -99,6 +99,14 @@ class DatabaseManager:
             wanted = replace(current, **{name: getattr(changes, name) for name in fields})
             return await self._backend.set_limits(graph_id, wanted)
 
+    async def retry(self, graph_id: GraphId) -> DatabaseRecord:
+        """Open a quarantined database again, after its files were put right.
+
+        Raises:
+            DatabaseBrokenError: It still cannot be opened.
+        """
+        return await self._backend.retry_open(graph_id)
+
     async def delete(self, graph_id: GraphId) -> None:
         """Delete a database with all its files."""
         await self._backend.drop(graph_id)

@@ -1,5 +1,6 @@
 """A database worker, from the fork to its exit."""
 
+import faulthandler
 import os
 import signal
 import socket
@@ -59,6 +60,7 @@ def run_worker(config: WorkerConfig, sock: socket.socket) -> NoReturn:
     """
     set_process_name(f"graph:{config.graph_id}")
     sys.setswitchinterval(_SWITCH_S)
+    faulthandler.enable()  # What each thread did when the engine crashed is all that the log will ever know.
     os.setpriority(os.PRIO_PROCESS, 0, config.nice)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = Channel(sock)

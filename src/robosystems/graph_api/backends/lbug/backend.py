@@ -251,9 +251,10 @@ class LadybugBackend(GraphBackend):
     async def load(self, graph_id: GraphId, request: LoadRequest, *, query_id: str) -> LoadReport:
         """Have the worker load a file; see the port."""
         database = self._database(graph_id)
-        usage = await asyncio.to_thread(measure_usage, database.keeper.directory, None)  # with the file that has come
-        database.quota.used = usage.size_bytes
-        database.quota.check()
+        if database.keeper.record.limits.max_disk_bytes is not None:  # The look, with the new file, costs its place.
+            usage = await asyncio.to_thread(measure_usage, database.keeper.directory, None)
+            database.quota.used = usage.size_bytes
+            database.quota.check()
         return decode_report(await database.request(LoadCall(request, query_id)))
 
     async def ping(self) -> None:

@@ -115,7 +115,7 @@ class Database:
         try:
             return await call.future
         except asyncio.CancelledError:
-            self._abandon(call)
+            self.cancel_call(call)  # Nobody waits for it any more.
             raise
 
     def calls(self) -> list[Call]:
@@ -164,13 +164,6 @@ class Database:
         self._backlog.add(call)
         if self.phase is Phase.CLOSED:
             self._begin(Phase.OPENING, self._open())
-
-    def _abandon(self, call: Call) -> None:
-        """Stop a call that nobody waits for any more."""
-        if call.stream is not None:
-            call.stream.close()
-        else:
-            self.cancel_call(call)
 
     # -- figures ------------------------------------------------------------------------------------------------------
 

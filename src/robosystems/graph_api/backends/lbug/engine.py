@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, Self, TypeAlias, cast
+from typing import Any, Final, Self, TypeAlias, cast
 
 import ladybug
 
@@ -49,20 +49,6 @@ class StatementInterrupted(Exception):  # noqa: N818 (an event that the caller t
 
 class DegradedCommit(Exception):  # noqa: N818 (a success, told by the engine as an error)
     """The statement is committed and durable, but the checkpoint after it failed (disk full)."""
-
-
-class RawResult(Protocol):
-    """What the binding gives for a statement; names are the binding's."""
-
-    def close(self) -> None: ...  # noqa: D102
-    def getNext(self) -> list[Any]: ...  # noqa: D102, N802
-    def getNumTuples(self) -> int: ...  # noqa: D102, N802
-    def getColumnNames(self) -> list[str]: ...  # noqa: D102, N802
-    def getColumnDataTypes(self) -> list[str]: ...  # noqa: D102, N802
-    def getCompilingTime(self) -> float: ...  # noqa: D102, N802
-    def getExecutionTime(self) -> float: ...  # noqa: D102, N802
-    def getAsArrow(self, chunk_size: int, fallback: bool, /) -> ArrowTable: ...  # noqa: D102, FBT001, N802
-    def resetIterator(self) -> None: ...  # noqa: D102, N802
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +101,7 @@ class EngineResult:
 
     __slots__ = ("_left", "_raw", "columns", "row_count", "types")
 
-    def __init__(self, raw: RawResult) -> None:
+    def __init__(self, raw: Any) -> None:  # noqa: ANN401 (the binding's result)
         self._raw = raw
         self.columns = raw.getColumnNames()
         self.types = raw.getColumnDataTypes()
@@ -310,7 +296,7 @@ class EngineConnection:
         self._prepared.clear()
         self._native.close()
 
-    def _execute(self, text: str, parameters: Parameters, *, keep: bool) -> RawResult:
+    def _execute(self, text: str, parameters: Parameters, *, keep: bool) -> Any:  # noqa: ANN401 (the binding's result)
         if not self._prepares:
             return self._native.execute(text, parameters)
         native: Any = self._native

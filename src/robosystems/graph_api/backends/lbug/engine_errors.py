@@ -59,7 +59,9 @@ class ErrorRule:
     detail: str | None = None
 
 
-_UNWRITTEN: Final = "The disk of this node is full or refuses writes: the statement was not committed. Free space, then retry."
+_UNWRITTEN: Final = (
+    "The disk of this node is full or refuses writes: the statement was not committed. Free space, then retry."
+)
 
 _LOG_FAILURES: Final = (
     "Cannot write to file",
@@ -130,8 +132,8 @@ def is_degraded_commit(error: Exception) -> bool:
 def is_log_failure(error: Exception) -> bool:
     """Whether a file of the database could not be written: its log may end in half a record.
 
-    What would be committed behind that is lost at the next opening, and the engine may wait for ever: the process has to
-    end, so that the next one repairs the log.
+    What would be committed behind that is lost at the next opening, and the engine may wait for ever: the process has
+    to end, so that the next one repairs the log.
     """
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _LOG_FAILURES)
 

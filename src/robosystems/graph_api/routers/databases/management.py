@@ -17,7 +17,7 @@ from robosystems.graph_api.models.database import (
     DeleteDatabaseResponse,
     Limits,
 )
-from robosystems.graph_api.routers.databases.documentation import on_node, on_record
+from robosystems.graph_api.routers.databases.documentation import on_database, on_node, on_record
 from robosystems.graph_api.routers.deps import GraphIdDep, ServicesDep
 
 router = APIRouter(prefix="/databases", tags=["databases"])
@@ -83,6 +83,12 @@ async def update_database(graph_id: GraphIdDep, body: Limits, services: Services
     """Change limits; fields that are not sent stay as they are, null returns one to the node's default."""
     record = await services.databases.set_limits(graph_id, body.to_domain(), fields=frozenset(body.model_fields_set))
     return DatabaseResponse.from_domain(record)
+
+
+@router.post("/{graph_id}/retry", responses=on_database())
+async def retry_database(graph_id: GraphIdDep, services: ServicesDep) -> DatabaseResponse:
+    """Open a quarantined database again, after its files were put right; 503 if it still cannot be opened."""
+    return DatabaseResponse.from_domain(await services.databases.retry(graph_id))
 
 
 @router.delete("/{graph_id}", responses=on_record(errors.DatabaseBusyError, errors.DiskFullError))

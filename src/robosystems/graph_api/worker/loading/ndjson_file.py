@@ -86,9 +86,7 @@ class NdjsonSource:
             self._check()
             records = self._decoded(decoder, block)
             if records:
-                values = {
-                    name: self._column(name, types[name], list(map(read, records))) for name, read in columns
-                }
+                values = {name: self._column(name, types[name], list(map(read, records))) for name, read in columns}
                 yield [values[slot.source] for slot in slots]
             self._rows += len(records)
             self._line += block.count(b"\n")

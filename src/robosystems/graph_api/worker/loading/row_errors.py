@@ -60,3 +60,10 @@ def missing_value(row: int, column: str, what: str) -> LoadError:
         column=column,
         reason="missing_value",
     )
+
+
+def wrong_row(detail: str, reason: str, column: str, value: str, **where: object) -> LoadError:
+    """Return the error for a row whose value fits its column but not the other data; None in `where` is left out."""
+    error = LoadError(f"{detail} Nothing was loaded.", reason=reason, column=column, value=value)
+    error.context.update((name, known) for name, known in where.items() if known is not None)
+    return error

@@ -216,7 +216,9 @@ def to_date(array: Array) -> Array:
     days = kernels.cast(array, arrow.date32())
     if _types.is_timestamp(source):
         instants = kernels.cast(array, arrow.timestamp(source.unit))
-        if not kernels.all(kernels.equal(kernels.cast(days, arrow.timestamp(source.unit)), instants), min_count=0).as_py():
+        if not kernels.all(
+            kernels.equal(kernels.cast(days, arrow.timestamp(source.unit)), instants), min_count=0
+        ).as_py():
             raise ConversionError("has a time of day")
     return days
 

@@ -103,3 +103,15 @@ def key_at(node: NodeKey, offset: int) -> CypherText:
         column=Identifier(node.column),
         offset=IntegerLiteral(offset),
     )
+
+
+def first_known_key(node: NodeKey, path: Path, value: CypherText) -> CypherText:
+    """Ask for a key of the file that a node has already; the engine looks each one up in its index."""
+    return compose(
+        "LOAD FROM {path} (file_format='parquet') WITH {value} AS wanted MATCH (n:{table}) WHERE n.{column} = wanted "
+        "RETURN CAST(wanted AS STRING) LIMIT 1",
+        path=StringLiteral(str(path)),
+        value=value,
+        table=Identifier(node.table),
+        column=Identifier(node.column),
+    )
