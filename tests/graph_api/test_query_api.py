@@ -204,7 +204,7 @@ def test_hostile_bodies_are_refused(tenant: Tenant, accept: str, body: str, name
 
 
 def open_stream(server: RunningServer, tenant: Tenant, accept: str, cypher: str = MANY) -> socket.socket:
-    """Ask for a long answer over a bare connection and read its head."""
+    """Ask for a long answer over a bare connection, and read the status once rows come."""
     host, port = server.base_url.removeprefix("http://").split(":")
     body = json.dumps({"cypher": cypher, "timeout": 60}).encode()
     connection = socket.create_connection((host, int(port)), timeout=30)
@@ -213,7 +213,8 @@ def open_stream(server: RunningServer, tenant: Tenant, accept: str, cypher: str 
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     connection.sendall(head.encode() + body)
-    assert connection.recv(12, socket.MSG_WAITALL) == b"HTTP/1.1 200"
+    wait_until(lambda: len(connection.recv(4_096, socket.MSG_PEEK)) == 4_096)  # Rows have begun to come.
+    assert connection.recv(12) == b"HTTP/1.1 200"
     return connection
 
 

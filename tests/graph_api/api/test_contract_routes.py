@@ -58,6 +58,7 @@ SUCCESSES: list[tuple[str, int, Send]] = [
     ),
     ("load_file", 200, load("P", b"name,age\nIda,1\n")),
     ("list_running_queries", 200, request("GET", f"/databases/{G}/queries")),
+    ("retry_database", 200, request("POST", f"/databases/{G}/retry")),
 ]
 
 ERRORS: list[tuple[str, int, str, Send]] = [

@@ -93,14 +93,17 @@ class ObservedNode(LadybugBackend):
         return process_id
 
     async def kill_worker(self, graph: People, number: signal.Signals = signal.SIGKILL) -> int:
-        """Send a signal to the worker of a database, once it has one; return its process id."""
+        """Send a signal to the worker of a database, once it is open, and wait for a stop; return its process id."""
         while True:
-            process_id = (await self.state(graph.graph_id)).process_id
-            if process_id is not None:
+            state = await self.state(graph.graph_id)
+            if state.open and state.process_id is not None:
                 with contextlib.suppress(ProcessLookupError):  # It may just have died of the last one.
-                    os.kill(process_id, number)
-                    return process_id
+                    os.kill(state.process_id, number)
+                    break
             await asyncio.sleep(0.01)
+        if number is signal.SIGSTOP:  # All threads have to notice.
+            await eventually(lambda: psutil.Process(state.process_id).status() == psutil.STATUS_STOPPED)
+        return state.process_id
 
     @property
     def template(self) -> int:

@@ -58,7 +58,8 @@ def test_a_memory_bomb_is_a_typed_error_for_its_tenant_alone(server: ServerProce
 def test_a_full_database_can_be_read_and_emptied_but_not_filled(server: ServerProcess) -> None:
     """Over its disk quota a database refuses what adds data with 507, and nothing else; its neighbour is free."""
     with server.http() as http:
-        filled = ask(http, "greedy", "UNWIND range(10001, 60000) AS i CREATE (:N {id: i, text: 'a text of some length'})")
+        fill = "UNWIND range(10001, 60000) AS i CREATE (:N {id: i, text: 'a text of some length'})"
+        filled = ask(http, "greedy", fill)
         assert filled.status_code == 200
         assert http.get("/databases/greedy").json()["size_bytes"] > 1 << 20
         assert http.patch("/databases/greedy", json={"max_disk_bytes": 1 << 20}).status_code == 200

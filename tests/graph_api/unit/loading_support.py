@@ -1,6 +1,6 @@
 """A real database with the directories of a worker, and files to load into it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def load_order(table: str, path: Path, form: str = "parquet", **changed: Any) ->
 
 
 @contextmanager
-def open_graph(directory: Path) -> Iterator[LoadingGraph]:
+def open_graph(directory: Path) -> Generator[LoadingGraph]:
     """Open a new database in a directory."""
     (directory / "incoming").mkdir(parents=True)
     (directory / "tmp").mkdir()

@@ -88,8 +88,19 @@ def test_deadline_is_answered_in_time(worker: WorkerClient) -> None:
 
 def test_request_without_time_is_not_run(worker: WorkerClient) -> None:
     """A request whose time is over when it arrives changes nothing."""
-    assert worker.run("CREATE (:P {id: -1})", write=True, timeout_s=0.0).error == "QUERY_TIMEOUT"
-    assert worker.run("MATCH (p:P {id: -1}) RETURN count(*) AS n").data == [{"n": 0}]
+    pending = [worker.start("CREATE (:P {id: $id})", {"id": -i}, write=True, timeout_s=0.0) for i in range(1, 100)]
+    assert {worker.wait(request_id).error for request_id in pending} == {"QUERY_TIMEOUT"}
+    assert worker.run("MATCH (p:P) WHERE p.id < 0 RETURN count(*) AS n").data == [{"n": 0}]
+
+
+def test_timeout_of_a_write_is_true(worker: WorkerClient) -> None:
+    """Whatever moment the deadline hits: a write that answers with a timeout has changed nothing, another has."""
+    done = 0
+    for number in range(1, 200):
+        timeout_s = 0.00002 * number
+        text = "CREATE (p:P {id: $id}) RETURN p.id"
+        done += worker.run(text, {"id": -number}, write=True, timeout_s=timeout_s).failure is None
+    assert worker.run("MATCH (p:P) WHERE p.id < 0 RETURN count(*) AS n").data == [{"n": done}]
 
 
 def test_late_cancel_spares_the_next_statement(worker: WorkerClient) -> None:
@@ -168,3 +179,49 @@ def test_mixture_of_everything_ends(worker: WorkerClient) -> None:
     codes = {answer.failure.code for answer in answers if answer.failure is not None}
     assert codes <= {"QUERY_CANCELLED", "QUERY_TIMEOUT"}
     assert worker.stats()["waiting"] == 0
+
+
+def test_schema_changes_beside_reads(worker: WorkerClient) -> None:
+    """Tables are made, altered and dropped while all lanes read from cached plans: all is answered, nothing crashes."""
+    pending: list[int] = []
+    for number in range(40):
+        text = "MATCH (p:P) WHERE p.id > $id RETURN p, p.name LIMIT 50"
+        pending += [worker.start(text, {"id": each}) for each in range(20)]
+        pending.append(worker.start(f"CREATE NODE TABLE T{number}(id INT64, PRIMARY KEY(id))", write=True))
+        pending.append(worker.start(f"ALTER TABLE P ADD c{number} DATE DEFAULT date('2020-01-01')", write=True))
+        pending += [worker.start("MATCH (p:P) RETURN count(*)") for _ in range(10)]
+        pending.append(worker.start(f"ALTER TABLE P DROP c{number}", write=True))
+        pending.append(worker.start(f"DROP TABLE T{number}", write=True))
+    for request_id in pending:
+        assert worker.wait(request_id).failure is None
+    assert worker.run("MATCH (p:P {id: 1}) RETURN p").json["row_count"] == 1
+
+
+def test_schema_change_waits_for_a_long_read_but_others_go_on(worker: WorkerClient) -> None:
+    """A change of the schema waits for the reads that run; meanwhile short reads are answered, and then it happens."""
+    slow = worker.start(_SLOW)
+    time.sleep(0.1)
+    change = worker.start("CREATE NODE TABLE Later(id INT64, PRIMARY KEY(id))", write=True)
+    impatient = worker.start("CREATE NODE TABLE Never(id INT64, PRIMARY KEY(id))", write=True, timeout_s=0.5)
+    for number in range(1, 30):
+        assert worker.wait(_lookup(worker, number)).data == [{"name": f"n{number}"}]
+    assert worker.wait(impatient).error == "QUERY_TIMEOUT"
+    assert not worker.answers[change].ended
+    worker.cancel(slow)
+    assert worker.wait(slow).error == "QUERY_CANCELLED"
+    assert worker.wait(change).failure is None
+    tables = worker.run("CALL show_tables() RETURN name").data
+    assert {table["name"] for table in tables} == {"P", "Later"}
+
+
+def test_waiting_schema_change_can_be_cancelled(worker: WorkerClient) -> None:
+    """A change of the schema that waits for a long read ends by a cancel and leaves the gate open."""
+    slow = worker.start(_SLOW)
+    time.sleep(0.1)
+    change = worker.start("CREATE NODE TABLE Never(id INT64, PRIMARY KEY(id))", write=True)
+    time.sleep(0.1)
+    worker.cancel(change)
+    assert worker.wait(change).error == "QUERY_CANCELLED"
+    assert worker.wait(_lookup(worker, 1)).data == [{"name": "n1"}]
+    worker.cancel(slow)
+    assert worker.wait(slow).error == "QUERY_CANCELLED"

@@ -160,6 +160,20 @@ def test_slow_reader_of_a_write_does_not_hold_the_lane(worker: WorkerClient) -> 
     assert worker.run("MATCH (p:P) RETURN count(*) AS n").data == [{"n": 60_020}]
 
 
+def test_stopped_transfer_of_a_committed_write_says_so(worker: WorkerClient) -> None:
+    """When only the rows of a write are stopped, the error doesn't claim that nothing has changed."""
+    slow = worker.start(
+        "UNWIND range(1, 60000) AS i CREATE (p:P {id: i}) RETURN p.id", write=True, format=Format.NDJSON, credit=1
+    )
+    worker.pump(lambda: worker.answers[slow].streamed)
+    worker.cancel(slow)
+    answer = worker.wait(slow)
+    assert answer.error == "QUERY_CANCELLED"
+    assert answer.failure is not None
+    assert answer.failure.context["committed"] is True
+    assert worker.run("MATCH (p:P) RETURN count(*) AS n").data == [{"n": 60_000}]
+
+
 def test_waiting_writes_are_committed_together_but_answered_alone(worker: WorkerClient) -> None:
     """Of many writes that wait at once each gets its own answer; one that fails takes none with it."""
     worker.write("CREATE (:P {id: $id})", {"id": 1000}, counted_tables=("P",))

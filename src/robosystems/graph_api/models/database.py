@@ -33,9 +33,9 @@ class RequestModel(BaseModel):
 class Limits(RequestModel):
     """Limits of one database; null returns a limit to the node's default."""
 
-    query_timeout_s: Annotated[float | None, Field(gt=0, le=86_400, description="Default query time-out, seconds.")] = (
-        None
-    )
+    query_timeout_s: Annotated[
+        float | None, Field(ge=0.001, le=86_400, description="Default query time-out, seconds.")
+    ] = None
     max_rows: Annotated[int | None, Field(ge=1, le=10_000_000, description="Default cap on rows of a JSON answer.")] = (
         None
     )

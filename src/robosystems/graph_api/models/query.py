@@ -95,7 +95,7 @@ class TransactionRequestModel(RequestModel):
             "examples": [
                 {
                     "statements": [
-                        {"cypher": "CREATE (:Person {name: $name, age: 36})", "parameters": {"name": "Ada"}},
+                        {"cypher": "CREATE (:Person {name: $name, age: 72})", "parameters": {"name": "Edsger"}},
                         {"cypher": "MATCH (p:Person) RETURN count(*) AS people"},
                     ]
                 }

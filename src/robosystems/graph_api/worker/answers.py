@@ -115,7 +115,8 @@ class Replies:
             size += len(piece)
             if size > DOCUMENT_BYTES:
                 break
-            request.check()
+            if not request.committed:
+                request.check()
         else:
             self.document(request.request_id, b"".join(begun), figures)
             return

@@ -24,11 +24,15 @@ class Executor:
     Attributes:
         connection: The engine's connection.
         interrupts: Statements that ended by an interrupt.
+        inside: Whether a read of this connection is in the engine; see `SchemaGate`.
+        epoch: Changes of the schema that its plans know of; see `SchemaGate`.
     """
 
     def __init__(self, engine: Engine, threads: int) -> None:
         self.connection = engine.connect(threads)
         self.interrupts = 0
+        self.inside = False
+        self.epoch = 0
         self._threads = threads
         self._guard = threading.Lock()
         self._running: Request | None = None

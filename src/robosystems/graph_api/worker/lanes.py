@@ -162,7 +162,9 @@ class LanePool:
             self._start_thread(successor)
 
     def _new_lane(self) -> Lane:
-        lane = Lane(Executor(self._engine, 1), self._desk.replies())
+        executor = Executor(self._engine, 1)
+        self._settings.gate.add_reader(executor)
+        lane = Lane(executor, self._desk.replies())
         self.lanes.append(lane)
         return lane
 

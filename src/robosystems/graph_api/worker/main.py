@@ -30,6 +30,7 @@ from robosystems.graph_api.worker.opening import DATABASE_FILE, Opened, lock_dir
 from robosystems.graph_api.worker.reads import ReadSettings
 from robosystems.graph_api.worker.requests import Cause
 from robosystems.graph_api.worker.sandbox import SandboxMode, SandboxPolicy, apply
+from robosystems.graph_api.worker.schema_gate import SchemaGate
 from robosystems.graph_api.worker.statements import StatementBook
 from robosystems.graph_api.worker.writer import WriterLane
 from robosystems.graph_api.worker.writes import Writes, WriteSettings
@@ -124,17 +125,16 @@ class Worker:
     def __init__(self, opened: Opened, config: WorkerConfig, channel: Channel) -> None:
         self._engine = opened.engine
         self._desk = Desk(channel, config.frame_bytes)
-        book = StatementBook(2 * config.statement_cache)
+        book, gate = StatementBook(2 * config.statement_cache), SchemaGate()
         writes = Writes(
             Executor(self._engine, 1),
             self._desk,
             self._desk.replies(),
-            WriteSettings(book, Path(config.directory), config.engine_threads),
+            WriteSettings(book, gate, Path(config.directory), config.engine_threads),
         )
         self._writer = WriterLane(writes)
-        self._pool = LanePool(
-            self._engine, self._desk, self._writer, ReadSettings(book, config.engine_threads), config, self._order_end
-        )
+        reads = ReadSettings(book, gate, config.engine_threads)
+        self._pool = LanePool(self._engine, self._desk, self._writer, reads, config, self._order_end)
         self._monitor = Monitor(self._desk, self._pool, config.slow_after_s)
         self._replies = self._desk.replies()
 

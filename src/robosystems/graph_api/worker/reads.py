@@ -13,6 +13,7 @@ from robosystems.graph_api.worker.encoding import Figures, Shape, pieces, small_
 from robosystems.graph_api.worker.executor import BEGIN_READ_ONLY, COMMIT, Executor
 from robosystems.graph_api.worker.parameters import decode_parameters
 from robosystems.graph_api.worker.requests import Request
+from robosystems.graph_api.worker.schema_gate import SchemaGate
 from robosystems.graph_api.worker.statements import StatementBook, StatementFacts
 
 _TRIM_ROWS: Final = 50_000
@@ -25,11 +26,13 @@ class ReadSettings:
 
     Attributes:
         book: Facts about texts.
+        gate: Keeps changes of the schema away.
         engine_threads: Threads for a statement that is known to be long; others run in the calling thread alone, which
             is faster for short ones.
     """
 
     book: StatementBook
+    gate: SchemaGate
     engine_threads: int
 
 
@@ -43,7 +46,11 @@ def run_read(request: Request, order: RunRequest, executor: Executor, replies: R
     parameters = decode_parameters(order.parameters, facts.parameters)
     executor.use_threads(settings.engine_threads if facts.is_long else 1)
     started = perf_counter()
-    result = _run(executor, request, facts, parameters)
+    settings.gate.enter(executor, request)
+    try:
+        result = _run(executor, request, facts, parameters)
+    finally:
+        executor.inside = False
     elapsed = (perf_counter() - started) * 1000.0
     with closing(result):
         facts.execution_ms, facts.rows = elapsed, result.row_count

@@ -34,6 +34,7 @@ class Request:
         cause: Why it has to stop; set once, by the thread that reads frames or by the monitor.
         credit: Bytes that may still be sent; under the lock of `Flow`.
         executor: Who runs it, to be interrupted there; set by that one.
+        committed: Set once its statement is committed: from then on only the transfer of rows can be stopped.
         handed_over: Set when another thread will answer, and then forget it, than the one that ran it.
         committed: Set once it has changed the database for good; only its rows may still be on their way.
     """
@@ -41,6 +42,7 @@ class Request:
     __slots__ = (
         "_unclaimed",
         "cause",
+        "committed",
         "committed",
         "credit",
         "deadline",
@@ -59,6 +61,7 @@ class Request:
         self.cause: Cause | None = None
         self.credit = order.credit if isinstance(order, RunRequest) else 0
         self.executor: object | None = None
+        self.committed = False
         self.handed_over = False
         self.committed = False
         self._unclaimed = [True]
@@ -77,12 +80,17 @@ class Request:
             self.cause = cause
 
     def check(self) -> None:
-        """Raise the error for the cause, if there is one."""
+        """Raise the error for the cause, if there is one; a deadline that has passed is one."""
+        if self.cause is None and time.monotonic() >= self.deadline:
+            self.cause = Cause.DEADLINE
         if self.cause is not None:
             raise self.error()
 
     def error(self) -> GraphApiError:
         """Return the answer to a request that was stopped."""
+        if self.committed:
+            kind = QueryTimeoutError if self.cause is Cause.DEADLINE else QueryCancelledError
+            return kind("The statement is committed; only the transfer of its rows was stopped.", committed=True)
         done = "was committed, but its rows were not all sent" if self.committed else "has changed nothing"
         if self.cause is Cause.DEADLINE:
             return QueryTimeoutError(

@@ -4,12 +4,14 @@ Single statements that wait behind one another are committed together where that
 commit is one flush of the disk. If one of them fails, all are rolled back and run again one by one.
 """
 
+import os
+import signal
 import threading
 from collections import deque
 from typing import Final
 
 from robosystems.graph_api.backends.lbug.wire import RunRequest, TransactionRequest
-from robosystems.graph_api.domain.errors import GraphApiError
+from robosystems.graph_api.domain.errors import GraphApiError, ShuttingDownError
 from robosystems.graph_api.worker.requests import Request
 from robosystems.graph_api.worker.writes import Write, Writes
 
@@ -51,12 +53,20 @@ class WriterLane:
             self._serve_next()
             self.writes.note.refresh()
             self._replies.flush()
+            if self.writes.spoiled:
+                # The process ends when all that runs has ended; the next one is sound.
+                os.kill(os.getpid(), signal.SIGTERM)
             if self.writes.executor.connection.failure is not None:
                 return
 
     def _serve_next(self) -> None:
         request = self.waiting[0]
         order = request.order
+        if self.writes.spoiled:
+            self.waiting.popleft()
+            if request.claim():
+                self._desk.answer(request, self._replies, _refuse)
+            return
         if isinstance(order, RunRequest):
             self._serve_statements()
             return
@@ -104,3 +114,7 @@ class WriterLane:
                 self._desk.fail(request, self._replies, error)
                 self._desk.pending.pop(request.request_id, None)
             return None
+
+
+def _refuse(_request: Request) -> None:
+    raise ShuttingDownError("The database is being reopened after a load that failed.", retry_after=1.0)

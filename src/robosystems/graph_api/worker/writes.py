@@ -1,8 +1,8 @@
 """Running writes: alone, several in one commit, as a transaction; and loads."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -20,7 +20,7 @@ from robosystems.graph_api.backends.lbug.wire import (
     SummaryFlag,
     TransactionRequest,
 )
-from robosystems.graph_api.domain.errors import GraphApiError
+from robosystems.graph_api.domain.errors import DiskFullError, GraphApiError
 from robosystems.graph_api.worker.answers import Replies
 from robosystems.graph_api.worker.channel import PeerGoneError
 from robosystems.graph_api.worker.counting import Counter
@@ -30,6 +30,7 @@ from robosystems.graph_api.worker.executor import BEGIN, COMMIT, Executor
 from robosystems.graph_api.worker.parameters import decode_parameters
 from robosystems.graph_api.worker.reads import shape_of
 from robosystems.graph_api.worker.requests import Request
+from robosystems.graph_api.worker.schema_gate import SchemaGate
 from robosystems.graph_api.worker.statements import NO_CHANGES, StatementBook, StatementFacts
 
 _ENCODE_HERE_ROWS: Final = 1000
@@ -70,17 +71,23 @@ class WriteSettings:
 
     Attributes:
         book: Facts about texts.
+        gate: Keeps reads away from changes of the schema.
         directory: The database's directory, for loads.
         engine_threads: Threads for loads, transactions and long statements.
     """
 
     book: StatementBook
+    gate: SchemaGate
     directory: Path
     engine_threads: int
 
 
 class Writes:
-    """Runs writes on one connection; used by one thread."""
+    """Runs writes on one connection; used by one thread.
+
+    Attributes:
+        spoiled: Whether a load failed in a way after which this process must not write any more (see `EngineSpoiled`).
+    """
 
     def __init__(self, executor: Executor, desk: Desk, replies: Replies, settings: WriteSettings) -> None:
         self.executor = executor
@@ -89,6 +96,7 @@ class Writes:
         self.note = LogNote(settings.directory)
         self._settings = settings
         self._counter = Counter(executor)
+        self.spoiled = False
 
     def prepare(self, request: Request, order: RunRequest) -> Write:
         """Look at a statement without running it.
@@ -109,11 +117,11 @@ class Writes:
         counting = facts.counters is None and tables != ()
         exact = facts.statement.deletes
         before = self._counter.count(tables, exact=exact) if counting else None
-        try:
+        if facts.is_schema_change:
+            with self._changing_schema(request):
+                self._execute(write)
+        else:
             self._execute(write)
-        finally:
-            if facts.is_schema_change:
-                self._schema_changed()
         if before is not None:
             counters = before.until(self._counter.count(tables, exact=exact))
             if facts.counters_are_constant and not facts.is_schema_change:
@@ -137,6 +145,7 @@ class Writes:
 
     def _answer(self, request: Request, write: Write, counters: Mapping[str, int]) -> None:
         """Answer a statement that is committed."""
+        request.committed = True
         request.committed = True
         figures, result, order = write.figures, write.result, write.order
         assert figures is not None  # noqa: S101 (set by whoever ran it)
@@ -203,32 +212,43 @@ class Writes:
         """Run all statements in one transaction and answer with one document."""
         started = perf_counter()
         self.executor.use_threads(self._settings.engine_threads)
-        documents: list[bytes] = []
-        rows, flags, schema_changed = 0, SummaryFlag.NONE, False
-        self.executor.control(BEGIN)
-        try:
-            for number, part in enumerate(order.statements, 1):
-                figures, document, is_schema_change = self._run_part(request, part, order.max_rows, number)
-                documents.append(document)
-                rows += figures.rows
-                schema_changed |= is_schema_change
-            request.check()
-            self.executor.control(COMMIT)
-        except DegradedCommit:
-            flags = SummaryFlag.DEGRADED
-        except BaseException:
-            self.executor.roll_back()
-            self._forget_schema()
-            raise
-        if schema_changed:
-            self._schema_changed()
+        if self._changes_schema(order):
+            with self._changing_schema(request):
+                documents, rows, flags = self._run_parts(request, order)
+        else:
+            documents, rows, flags = self._run_parts(request, order)
         elapsed = (perf_counter() - started) * 1000.0
         body = b'{"results":[%b],"execution_time_ms":%.3f}' % (b",".join(documents), elapsed)
         self.replies.plain(request.request_id, body, elapsed, flags, rows=rows)
 
+    def _changes_schema(self, order: TransactionRequest) -> bool:
+        """Whether a statement may change tables; one that is no statement fails in its turn."""
+        with suppress(GraphApiError):
+            return any(self._settings.book.facts(part.text).is_schema_change for part in order.statements)
+        return True
+
+    def _run_parts(self, request: Request, order: TransactionRequest) -> tuple[list[bytes], int, SummaryFlag]:
+        """Run all statements and commit; return their documents, how many rows these have, and flags."""
+        documents: list[bytes] = []
+        rows = 0
+        self.executor.control(BEGIN)
+        try:
+            for number, part in enumerate(order.statements, 1):
+                figures, document = self._run_part(request, part, order.max_rows, number)
+                documents.append(document)
+                rows += figures.rows
+            request.check()
+            self.executor.control(COMMIT)
+        except DegradedCommit:
+            return documents, rows, SummaryFlag.DEGRADED
+        except BaseException:
+            self.executor.roll_back()
+            raise
+        return documents, rows, SummaryFlag.NONE
+
     def _run_part(
         self, request: Request, part: StatementPart, max_rows: int | None, number: int
-    ) -> tuple[Figures, bytes, bool]:
+    ) -> tuple[Figures, bytes]:
         try:
             facts = self._settings.book.facts(part.text)
             parameters = decode_parameters(part.parameters, facts.parameters)
@@ -244,7 +264,7 @@ class Writes:
                 if before is not None and after is not None:
                     figures.counters = before.until(after)
                 encoded = pieces(result, shape_of(facts, result), Format.JSON, max_rows, figures)
-                return figures, b"".join(encoded), facts.is_schema_change
+                return figures, b"".join(encoded)
         except GraphApiError as error:
             error.context.update(statement_number=number, statement=part.text[:1000])
             raise
@@ -253,21 +273,47 @@ class Writes:
 
     def load(self, request: Request, order: LoadOrder) -> None:
         """Load a file and answer with the report."""
-        from robosystems.graph_api.worker.loading import DegradedLoad, load_file  # noqa: PLC0415 (heavy, often not needed)
+        # Heavy, and often not needed.
+        from robosystems.graph_api.worker.loading import DegradedLoad, EngineSpoiled, load_file  # noqa: PLC0415
 
         started = perf_counter()
         self.executor.use_threads(self._settings.engine_threads)
-        flags = SummaryFlag.NONE
         try:
             with self.executor.interruptible(request):
-                report = load_file(self.executor.connection, order, self._settings.directory)
+                try:
+                    report = load_file(self.executor.connection, order, self._settings.directory, check=request.check)
+                except EngineSpoiled as event:
+                    self.spoiled = True
+                    raise event.cause from event
         except DegradedLoad as event:
-            report, flags = event.report, SummaryFlag.DEGRADED
-        self.replies.plain(request.request_id, _encode(report), (perf_counter() - started) * 1000.0, flags)
+            self._checkpoint_load()
+            report = event.report
+        self.replies.plain(request.request_id, _encode(report), (perf_counter() - started) * 1000.0)
 
-    def _schema_changed(self) -> None:
-        self._settings.book.forget()
-        self._forget_schema()
+    def _checkpoint_load(self) -> None:
+        """Make a load durable whose checkpoint failed. Unlike those of other writes, its rows are in no log.
+
+        Raises:
+            DiskFullError: That failed again. The rows go with this process, which ends without another checkpoint.
+        """
+        connection = self.executor.connection
+        try:
+            connection.run_plain("CHECKPOINT").close()
+        except (GraphApiError, DegradedCommit) as error:
+            connection.failure = DiskFullError(
+                "The disk of this node is full or refuses writes: nothing was loaded. Free space, then send it again."
+            )
+            raise connection.failure from error
+
+    @contextmanager
+    def _changing_schema(self, request: Request) -> Generator[None]:
+        """Change the schema in the block, with no read beside it and everything forgotten afterwards."""
+        with self._settings.gate.closed(request):
+            try:
+                yield
+            finally:
+                self._settings.book.forget()
+                self._forget_schema()
 
     def _forget_schema(self) -> None:
         """Forget what rests on the schema that this connection sees, uncommitted changes included."""

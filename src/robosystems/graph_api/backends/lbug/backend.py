@@ -143,7 +143,7 @@ class LadybugBackend(GraphBackend):
         process_id = database.process_id
         usage = await asyncio.to_thread(measure_usage, database.keeper.directory, process_id)
         return DatabaseState(
-            open=process_id is not None,
+            open=database.is_open,
             size_bytes=usage.size_bytes,
             memory_bytes=await asyncio.to_thread(measure_private, process_id),
             pending_queries=database.pending,

@@ -179,11 +179,14 @@ class Database:
         return len(self._backlog) + (len(self._worker.connection.pending) if self._worker is not None else 0)
 
     @property
+    def is_open(self) -> bool:
+        """Whether a process holds it open."""
+        return self.phase in {Phase.OPEN, Phase.CLOSING}
+
+    @property
     def is_idle(self) -> bool:
         """Whether it is open and nothing is pending."""
         return self._connection is not None and not self._connection.pending
-
-    # -- time ---------------------------------------------------------------------------------------------------------
 
     def sweep(self, now: float) -> None:
         """Enforce deadlines that the worker did not; called every few hundredths of a second."""
@@ -345,8 +348,6 @@ class Database:
         if worker.killed is None:
             worker.kill(reason)
             self._services.observer.killed(self.graph_id, reason)
-
-    # -- what the worker reports --------------------------------------------------------------------------------------
 
     def worker_lost(self, worker: WorkerProcess) -> None:
         """Answer what was pending, and see to a new worker."""

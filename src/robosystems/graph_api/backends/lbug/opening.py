@@ -27,6 +27,9 @@ from robosystems.graph_api.domain.ids import GraphId
 FAILURES_TO_QUARANTINE: Final = 2
 """Failed attempts in a row after which a database is taken for broken."""
 
+KILLS_TO_QUARANTINE: Final = 5
+"""The same for attempts that ended by SIGKILL: somebody else sent it, perhaps because the machine lacked memory."""
+
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_LOCK_PAUSE_S: Final = 0.5
 _TEMPLATE_ATTEMPTS: Final = 5
@@ -150,7 +153,8 @@ class _Patience:
         if isinstance(error, _NOT_THE_DATABASE) or type(error) is UnavailableError:
             raise error
         self._failures += 1
-        if self._failures >= FAILURES_TO_QUARANTINE:
+        limit = KILLS_TO_QUARANTINE if error.context.get("cause") == "SIGKILL" else FAILURES_TO_QUARANTINE
+        if self._failures >= limit:
             raise DatabaseUnusable(_reason(self._failures, error)) from error
         return _FIRST_PAUSE_S * 2 ** (self._failures - 1)
 

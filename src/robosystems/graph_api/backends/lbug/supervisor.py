@@ -168,7 +168,7 @@ class WorkerSupervisor:
     def _death_while_opening(self, worker: WorkerProcess) -> GraphApiError:
         if worker.killed is KillReason.OPEN_TIMEOUT:
             return WorkerCrashedError(f"The database did not open within {self._options.open_timeout_s:g} s.")
-        return WorkerCrashedError(f"The database's process died while opening it ({worker.cause}).")
+        return WorkerCrashedError(f"The database's process died while opening it ({worker.cause}).", cause=worker.cause)
 
     async def _order(self, template: TemplateProcess, worker: WorkerProcess, config: WorkerConfig, end: int) -> None:
         deadline = asyncio.get_running_loop().time() + _FORK_TIMEOUT_S

@@ -18,6 +18,9 @@ from robosystems.graph_api.worker.loading.plan import NodeKey
 from robosystems.graph_api.worker.loading.row_errors import missing_value
 from robosystems.graph_api.worker.loading.row_finder import LoadedFile, RowFinder
 
+_LOOKED_UP_ROWS: Final = 100_000
+"""Keys are looked up in the table for so many rows: who loads a file twice is found, at little cost for the others."""
+
 _MAX_COLLECTED_BYTES: Final = 96 << 20
 """Keys that are not in ascending order are collected up to this size; beyond, duplicates are left to the engine."""
 
@@ -38,9 +41,8 @@ def check_keys(connection: EngineConnection, file: LoadedFile, finder: RowFinder
     _check_within_file(finder, index)
     if connection.count_nodes(table.name) == 0:
         return
-    statement = statements.first_known_key(
-        NodeKey(table.name, table.primary_key, file.plan.slots[index].type), file.path, file.value(index)
-    )
+    node = NodeKey(table.name, table.primary_key, file.plan.slots[index].type)
+    statement = statements.first_known_key(node, file.path, file.value(index), _LOOKED_UP_ROWS)
     # Without memory for the question, the answer is left to the COPY.
     with suppress(QueryMemoryExceededError), connection.run_plain(str(statement)) as result:
         for known in result.take(1):

@@ -105,13 +105,14 @@ def key_at(node: NodeKey, offset: int) -> CypherText:
     )
 
 
-def first_known_key(node: NodeKey, path: Path, value: CypherText) -> CypherText:
-    """Ask for a key of the file that a node has already; the engine looks each one up in its index."""
+def first_known_key(node: NodeKey, path: Path, value: CypherText, rows: int) -> CypherText:
+    """Ask for a key in the first rows of the file that a node has already; each is looked up in the index."""
     return compose(
-        "LOAD FROM {path} (file_format='parquet') WITH {value} AS wanted MATCH (n:{table}) WHERE n.{column} = wanted "
-        "RETURN CAST(wanted AS STRING) LIMIT 1",
+        "LOAD FROM {path} (file_format='parquet') WITH {value} AS wanted LIMIT {rows} MATCH (n:{table}) "
+        "WHERE n.{column} = wanted RETURN CAST(wanted AS STRING) LIMIT 1",
         path=StringLiteral(str(path)),
         value=value,
+        rows=IntegerLiteral(rows),
         table=Identifier(node.table),
         column=Identifier(node.column),
     )
