@@ -169,11 +169,12 @@ def test_what_a_csv_writer_quotes_is_well_formed(records: list[list[str]], end: 
 @given(st.binary(max_size=80))
 def test_the_check_of_quotes_ends_for_any_bytes(data: bytes) -> None:
     """Whatever the bytes, it finds a broken line or none."""
-    text = CsvText(b'a,b\n"' + data, ",")
+    lines = 0
     try:
-        list(text.check_quotes())
+        list(CsvText(b'a,b\n"' + data, ",").check_quotes())
     except LoadError as error:
-        assert 1 <= int(str(error.context["line"])) <= 2 + data.count(b"\n") + data.count(b"\r")
+        lines = int(str(error.context["line"]))
+    assert 0 <= lines <= 2 + data.count(b"\n") + data.count(b"\r")
 
 
 @given(st.lists(st.sampled_from(["1", "x", None]), min_size=1, max_size=200).filter(lambda values: "x" in values))

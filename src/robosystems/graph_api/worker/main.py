@@ -61,7 +61,9 @@ def run_worker(config: WorkerConfig, sock: socket.socket) -> NoReturn:
     """
     set_process_name(f"graph:{config.graph_id}")
     sys.setswitchinterval(_SWITCH_S)
-    faulthandler.enable()  # What each thread did when the engine crashed is all that the log will ever know.
+    # What each thread did when the engine crashed, or does now, is all that the log will ever know.
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1)
     os.setpriority(os.PRIO_PROCESS, 0, config.nice)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = Channel(sock)

@@ -126,7 +126,7 @@ def test_a_full_disk_gives_errors_and_no_damage(server: ServerProcess, http: htt
 def test_a_load_whose_checkpoint_fails_is_not_acknowledged(
     server: ServerProcess, http: httpx.Client, journal: Journal
 ) -> None:
-    """The rows of a load are in no log: without the checkpoint they are lost with the process, so nothing is promised."""
+    """The rows of a load are in no log: without the checkpoint they are lost with the process, so it is refused."""
     worker = worker_of(server, http, "one")
     _, hard = resource.prlimit(worker, resource.RLIMIT_FSIZE)
     resource.prlimit(worker, resource.RLIMIT_FSIZE, (LOG_BYTES, hard))
