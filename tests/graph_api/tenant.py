@@ -14,7 +14,7 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.graph_api.api.contract import Contract, validate_response
+from tests.graph_api.api.contract import validate_response
 from tests.graph_api.api.running_server import RunningServer
 
 CSV: Final = "text/csv"
@@ -128,8 +128,3 @@ def parquet(**columns: Any) -> bytes:
     file = BytesIO()
     pq.write_table(pa.table(columns), file)
     return file.getvalue()
-
-
-def problem_schema() -> dict[str, Any]:
-    """Return the documented schema of problems."""
-    return Contract.of_the_service().document["components"]["schemas"]["Problem"]
