@@ -67,7 +67,7 @@ class Contract:
         content: dict[str, Any] = operation["responses"][status].get("content", {})
         kind = response.headers.get("content-type", "").split(";")[0]
         assert kind in content, f"{pointer} does not document {kind!r} for {status}"
-        if kind.endswith("json"):
+        if kind.endswith(("/json", "+json")):
             escaped = kind.replace("/", "~1")
             self._check_schema(response.json(), f"{pointer}/responses/{status}/content/{escaped}/schema")
 

@@ -152,7 +152,10 @@ class Writes:
         figures.counters = counters
         if result is None:  # Committed, but the engine gave an error instead of the rows.
             self.replies.plain(
-                write.request.request_id, _document_without_rows(figures), figures.execution_ms, figures.flags
+                write.request.request_id,
+                _answer_without_rows(figures, order.format),
+                figures.execution_ms,
+                figures.flags,
             )
             return
         write.facts.rows = result.row_count
@@ -321,11 +324,13 @@ class Writes:
         self.executor.connection.forget_statements()
 
 
-def _document_without_rows(figures: Figures) -> bytes:
-    return (
-        b'{"columns":[],"types":[],"data":[],"row_count":0,"truncated":false,"execution_time_ms":%.3f,"counters":%b}'
-        % (
-            figures.execution_ms,
-            _encode(figures.counters),
-        )
+def _answer_without_rows(figures: Figures, result_format: Format) -> bytes:
+    """Return the answer to a statement that is committed, though the engine gave an error in place of its rows."""
+    counters = _encode(figures.counters)
+    members = b'"row_count":0,"truncated":false,"execution_time_ms":%.3f,"counters":%b}' % (
+        figures.execution_ms,
+        counters,
     )
+    if result_format is Format.NDJSON:
+        return b'{"summary":{"columns":[],"types":[],%b}\n' % members
+    return b'{"columns":[],"types":[],"data":[],%b' % members
