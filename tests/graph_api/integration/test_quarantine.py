@@ -29,9 +29,10 @@ def test_a_damaged_database_is_quarantined_until_it_is_put_right(tmp_path: Path)
         described = http.get("/databases/hurt").json()
         assert described["status"] == "broken"
         assert described["status_reason"]
-        assert {
-            each["graph_id"]: each["status"] for each in http.get("/databases").json()["databases"]
-        } == {"hurt": "broken", "whole": "active"}
+        assert {each["graph_id"]: each["status"] for each in http.get("/databases").json()["databases"]} == {
+            "hurt": "broken",
+            "whole": "active",
+        }
         assert http.post("/databases/whole/query", json=counting).json()["data"] == [{"n": 100}]
         assert http.post("/databases/hurt/retry").status_code == 503
         file.write_bytes(content)
