@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from robosystems.graph_api.domain.errors import InvalidRequestError
-from robosystems.graph_api.worker.loading.csv_file import MAX_RECORD_BYTES
+from robosystems.graph_api.worker.loading.csv_text import MAX_RECORD_BYTES
 from tests.graph_api.unit.loading_support import LoadingGraph, open_graph, refusal
 
 
@@ -76,6 +76,11 @@ def test_text_arrives_as_it_was_written(graph: LoadingGraph, text: str, rows: li
 def test_a_byte_order_mark_is_not_part_of_the_first_name(graph: LoadingGraph) -> None:
     """Spreadsheets write one."""
     assert loaded(graph, b"\xef\xbb\xbfid,s\n1,a\n") == [[1, "a"]]
+
+
+def test_the_same_bytes_further_on_are_text(graph: LoadingGraph) -> None:
+    """Also where a data line begins with them."""
+    assert loaded(graph, "s,id\n\ufeffa,1\n") == [[1, "\ufeffa"]]
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|", "^", "\\", " "])
@@ -187,10 +192,19 @@ def test_many_blocks_are_one_file(graph: LoadingGraph) -> None:
     lines = [f'{i},"some longer text\nin two lines {i}",{i}' for i in range(700_000)]
     lines[650_000] = '650000,"x",wrong'
     text = "id,s,n\n" + "\n".join(lines) + "\n"
-    assert len(text) > MAX_RECORD_BYTES
+    assert len(text) > 20 << 20
     error = refusal(graph.load_csv, "T", text)
     assert (error.context["row"], error.context["value"]) == (650_001, "'wrong'")
     assert graph.load_csv("T", text.replace("wrong", "1"))["rows_loaded"] == 700_000
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_long_record_between_short_ones_is_read(graph: LoadingGraph, quote: str) -> None:
+    """Each row arrives once, those before the long one and those behind it."""
+    rows = [f"{i},short" for i in range(400_000)]
+    rows[300_000] = f"300000,{quote}{'x' * (9 << 20)}{quote}"
+    assert graph.load_csv("T", "id,s\n" + "\n".join(rows))["rows_loaded"] == 400_000
+    assert graph.run("MATCH (n:T) WHERE size(n.s) > 5 RETURN n.id, size(n.s)") == [[300_000, 9 << 20]]
 
 
 def test_a_record_that_is_too_long_is_refused(graph: LoadingGraph) -> None:

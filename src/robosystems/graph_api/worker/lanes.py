@@ -13,6 +13,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Final
 
@@ -67,7 +68,7 @@ class Lane:
 
     Attributes:
         executor: Its connection; None for the reserve reader.
-        reading: Whether it waits for frames; under the pool's lock.
+        reading: Whether it waits for frames or queues them; becomes true under the pool's lock.
         busy_since: When its present statement began; 0 while it runs none.
         niced: Whether its thread has lost priority and has to end.
         thread_id: Native id of its thread.
@@ -138,8 +139,10 @@ class LanePool:
         for lane in self.lanes:
             since = lane.busy_since
             if since and now - since > _NICE_AFTER * slow and not lane.niced and lane is not self._leader:
+                # In this order: until it is marked the thread does not end, so the id is still its own.
+                with suppress(OSError):
+                    set_nice_of_thread(lane.thread_id, min(_NICEST, self._config.nice + SLOW_NICE))
                 lane.niced = True
-                set_nice_of_thread(lane.thread_id, min(_NICEST, self._config.nice + SLOW_NICE))
         while self._retired:
             self._start_thread(self._retired.popleft())
 
@@ -193,9 +196,10 @@ class LanePool:
         while self._begin_reading(lane):
             # A successor finds what the stuck lane has read but not run: that comes before waiting for more.
             frames = self._desk.channel.receive(wait=lane.executor is None or not self.inbox)
+            # Still with the reading role: whoever read later must not queue earlier.
+            self._take(frames, lane.replies)
             lane.busy_since = monotonic()
             lane.reading = False
-            self._take(frames, lane.replies)
             if lane.executor is not None:
                 self._work(lane)
             else:
@@ -243,8 +247,8 @@ class LanePool:
             if now - last_read > _POLL_AFTER_S and self._begin_reading(lane):
                 last_read = now
                 frames = self._desk.channel.receive(wait=False)
-                lane.reading = False
                 self._take(frames, replies)
+                lane.reading = False
         replies.flush()
         lane.busy_since = 0.0
 

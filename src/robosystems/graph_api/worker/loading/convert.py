@@ -43,7 +43,7 @@ def to_transport(array: Array, column_type: ColumnType) -> Array:
     """
     try:
         return _converted(_unwrapped(array), column_type)
-    except ConversionError:
+    except (ConversionError, MemoryError):
         raise
     except FAILURES as error:
         raise ConversionError from error

@@ -6,7 +6,7 @@ A value left empty is null; `""` is an empty text. Quoted values may contain lin
 import mmap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from robosystems.graph_api.backends.lbug.wire import LoadOrder
 from robosystems.graph_api.domain.errors import InvalidRequestError, LoadError
@@ -15,9 +15,6 @@ from robosystems.graph_api.worker.loading.csv_text import CsvText
 from robosystems.graph_api.worker.loading.formats import FAILURES, csv
 from robosystems.graph_api.worker.loading.plan import LoadPlan, Slot, Target, plan_load
 from robosystems.graph_api.worker.loading.values import TextValues, Values
-
-MAX_RECORD_BYTES: Final = 16 << 20
-"""Arrow reads blocks of this size; a longer record does not fit."""
 
 
 class CsvSource:
@@ -54,45 +51,45 @@ class CsvSource:
 
     def batches(self, slots: Sequence[Slot]) -> Iterator[Sequence[Values]]:
         """Yield the rows in pieces of bounded size; as `FileSource`."""
-        with self._text() as text:
-            if text is None or not text.has_rows():
-                return
-            quoted = text.has_quotes
-            if quoted:
-                for _ in text.check_quotes():
-                    self._check()
         names = list(dict.fromkeys(slot.source for slot in slots))
-        try:
-            with self._reader(names, quoted=quoted) as reader:
-                for batch in reader:
-                    yield [TextValues(batch.column(slot.source)) for slot in slots]
-        except (*FAILURES, OSError) as error:
-            raise self._explained(error) from error
+        with self._text() as text:
+            if text is None:
+                return
+            for piece in text.pieces():
+                self._check()
+                batch = self._read(piece, names, quoted=text.has_quotes)
+                yield [TextValues(batch[slot.source].combine_chunks()) for slot in slots]
 
     def _text(self) -> "_MappedText":
         return _MappedText(self._path, self._delimiter)
 
-    def _reader(self, names: Sequence[str], *, quoted: bool) -> Any:  # noqa: ANN401 (pyarrow is untyped)
-        return csv.open_csv(
-            self._path,
-            read_options=csv.ReadOptions(use_threads=False, block_size=MAX_RECORD_BYTES),
-            parse_options=csv.ParseOptions(
-                delimiter=self._delimiter, quote_char='"', double_quote=True, newlines_in_values=quoted
-            ),
-            convert_options=csv.ConvertOptions(
-                check_utf8=False,
-                column_types=dict.fromkeys(names, arrow.binary()),
-                include_columns=names,
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-            ),
-        )
+    def _read(self, piece: bytes, names: Sequence[str], *, quoted: bool) -> Any:  # noqa: ANN401 (pyarrow is untyped)
+        """Read whole records into a table. In one block: the reader for many holds dozens of them in memory."""
+        try:
+            return csv.read_csv(
+                arrow.BufferReader(piece),
+                read_options=csv.ReadOptions(use_threads=False, block_size=len(piece) + 1, column_names=self._names),
+                parse_options=csv.ParseOptions(
+                    delimiter=self._delimiter, quote_char='"', double_quote=True, newlines_in_values=quoted
+                ),
+                convert_options=csv.ConvertOptions(
+                    check_utf8=False,
+                    column_types=dict.fromkeys(names, arrow.binary()),
+                    include_columns=names,
+                    null_values=[""],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                ),
+            )
+        except MemoryError:
+            raise
+        except (*FAILURES, OSError) as error:
+            raise self._explained(error) from error
 
     def _explained(self, error: Exception) -> LoadError:
         """Say on which line the structure is broken."""
         with self._text() as text:
-            ragged = text.first_ragged(len(self._names)) if text is not None else None
+            ragged = text.first_ragged(len(self._names), self._check) if text is not None else None
         if ragged is not None:
             return LoadError(
                 f"Line {ragged.line} (row {ragged.row}) has {ragged.fields} fields, but the header has "
@@ -100,11 +97,6 @@ class CsvSource:
                 reason="field_count",
                 row=ragged.row,
                 line=ragged.line,
-            )
-        if "straddl" in str(error):
-            return LoadError(
-                f"A record is longer than {MAX_RECORD_BYTES >> 20} MiB. Nothing was loaded.",
-                reason="record_too_long",
             )
         return LoadError(f"The file cannot be read as CSV: {str(error)[:300]} Nothing was loaded.", reason="damaged")
 

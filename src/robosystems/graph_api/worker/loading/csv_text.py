@@ -5,7 +5,7 @@ quote is glued to it), so quoting is checked here first, strictly, and here the 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from mmap import mmap
 from typing import Final
@@ -14,9 +14,15 @@ from robosystems.graph_api.domain.errors import LoadError
 
 _BOM: Final = b"\xef\xbb\xbf"
 _WIDE_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
-_MATCHED_AT_ONCE: Final = 2_000
+_PIECE_BYTES: Final = 1 << 20
+
+MAX_RECORD_BYTES: Final = 32 << 20
+"""A longer record is refused: read, it takes several times its length in memory."""
+
 _COUNTED_BYTES: Final = 1 << 20
+_CHECKED_RECORDS: Final = 10_000
 _END: Final = rb"(?:\r\n|\n|\r)"
+_EMPTY_LINES: Final = re.compile(rb"[\r\n]*+")
 
 Buffer = bytes | mmap
 
@@ -42,6 +48,9 @@ class CsvText:
     Args:
         data: All of them.
         delimiter: One ASCII character.
+
+    Attributes:
+        has_quotes: Whether any value may be quoted.
     """
 
     def __init__(self, data: Buffer, delimiter: str) -> None:
@@ -51,13 +60,9 @@ class CsvText:
         record = field + rb"(?:" + mark + field + rb")*+"
         self._field = re.compile(field)
         self._record = re.compile(rb"(" + record + rb")(?:" + _END + rb"|\Z)")
-        self._records = re.compile(rb"(?:" + record + _END + rb"){1,%d}+" % _MATCHED_AT_ONCE)
+        self._records = re.compile(rb"(?:" + record + _END + rb")++")
+        self.has_quotes = data.find(b'"') >= 0
         self._begin = len(_BOM) if data[:3] == _BOM else 0
-
-    @property
-    def has_quotes(self) -> bool:
-        """Whether any value may be quoted."""
-        return self._data.find(b'"') >= 0
 
     def header(self) -> list[str]:
         """Return the names of the columns.
@@ -78,30 +83,46 @@ class CsvText:
         except UnicodeDecodeError as error:
             raise LoadError("The header is not UTF-8.", reason="encoding", line=1) from error
 
-    def has_rows(self) -> bool:
-        """Whether anything but empty lines follows the header."""
-        record = self._record.match(self._data, self._skip_empty_lines(self._begin))
-        return record is not None and self._skip_empty_lines(record.end()) < len(self._data)
-
-    def check_quotes(self) -> Iterator[None]:
-        """Check the quoting of the whole file, piece by piece.
+    def pieces(self) -> Iterator[bytes]:
+        """Yield what follows the header in pieces of whole records, none of them empty lines alone.
 
         Raises:
-            LoadError: A quote is not closed, or something follows the closing one.
+            LoadError: A quote is not closed, or something follows the closing one; or a record is too long.
         """
-        position, size = self._begin, len(self._data)
+        header = self._record.match(self._data, self._skip_empty_lines(self._begin))
+        position = header.end() if header is not None else self._begin
+        size = len(self._data)
+        wanted = _PIECE_BYTES
         while position < size:
-            several = self._records.match(self._data, position)
-            if several is None:
-                last = self._record.match(self._data, position)
-                if last is None or last.end() < size:
-                    raise self._broken(position)
-                return
-            position = several.end()
-            yield
+            limit = min(position + wanted, size)
+            end = self._end_of_records(position, limit)
+            if end > position:
+                piece = self._data[position:end]
+                if piece.strip(b"\r\n"):
+                    # A mark at the beginning of a piece is text; readers drop it at the beginning of what they get.
+                    yield b"\n" + piece if piece.startswith(_BOM) else piece
+                position, wanted = end, _PIECE_BYTES
+            elif limit < size and wanted < MAX_RECORD_BYTES:
+                wanted = min(4 * wanted, MAX_RECORD_BYTES)
+            else:
+                raise self._unreadable(position)
 
-    def first_ragged(self, expected: int) -> Position | None:
-        """Find the first record with another number of fields than the header."""
+    def _end_of_records(self, position: int, limit: int) -> int:
+        """Return where the last whole record before a limit ends."""
+        size = len(self._data)
+        if not self.has_quotes:
+            if limit == size:
+                return size
+            return max(position, *(self._data.rfind(end, position, limit) + 1 for end in (b"\n", b"\r")))
+        several = self._records.match(self._data, position, limit)
+        end = position if several is None else several.end()
+        if limit == size and end < size:
+            last = self._record.match(self._data, end)
+            return size if last is not None and last.end() == size else end
+        return end
+
+    def first_ragged(self, expected: int, check: Callable[[], None]) -> Position | None:
+        """Find the first record with another number of fields than the header; `check` raises to stop."""
         position, size, row, line = self._skip_empty_lines(self._begin), len(self._data), -1, 1
         line += self._lines(0, position)
         while position < size:
@@ -110,6 +131,8 @@ class CsvText:
                 return None
             if record[1]:
                 row += 1
+                if row % _CHECKED_RECORDS == 0:
+                    check()
                 count = len(self._fields(record[1]))
                 if count != expected:
                     return Position(line, row, count)
@@ -118,9 +141,8 @@ class CsvText:
         return None
 
     def _skip_empty_lines(self, position: int) -> int:
-        while self._data[position : position + 1] in (b"\r", b"\n"):
-            position += 1
-        return position
+        found = _EMPTY_LINES.match(self._data, position)
+        return position if found is None else found.end()
 
     def _fields(self, record: bytes) -> list[bytes]:
         """Split a well-formed record."""
@@ -145,6 +167,17 @@ class CsvText:
             feeds += piece.count(b"\n")
             returns += piece.count(b"\r")
         return feeds or returns
+
+    def _unreadable(self, position: int) -> LoadError:
+        """Return the error for a record at a position that cannot be read."""
+        if self._record.match(self._data, position) is None:
+            return self._broken(position)
+        line = 1 + self._lines(0, position)
+        return LoadError(
+            f"Line {line}: the record is longer than {MAX_RECORD_BYTES >> 20} MiB. Nothing was loaded.",
+            reason="record_too_long",
+            line=line,
+        )
 
     def _broken(self, position: int) -> LoadError:
         """Return the error for broken quoting in or behind the record at a position."""

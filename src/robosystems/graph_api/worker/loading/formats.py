@@ -14,4 +14,7 @@ csv: Final[Any] = pyarrow.csv
 """CSV files."""
 
 FAILURES: Final[tuple[type[Exception], ...]] = (ArrowError, ValueError, TypeError, OverflowError)
-"""What pyarrow raises for a value that it cannot convert or a file that it cannot read; `OSError` comes besides."""
+"""What pyarrow raises for a value that it cannot convert or a file that it cannot read; `OSError` comes besides.
+
+Its `ArrowMemoryError` is one of these and a `MemoryError`: catch that first, it says nothing about the file.
+"""

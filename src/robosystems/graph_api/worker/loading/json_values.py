@@ -124,6 +124,8 @@ def to_arrow(values: Sequence[object], column_type: ColumnType) -> Array:
     try:
         given = values if plain is None else [None if value is None else plain(value) for value in values]
         return arrow.array(given, natural_type(column_type))
+    except MemoryError:
+        raise
     except FAILURES as error:
         raise ConversionError from error
 

@@ -21,12 +21,14 @@ from robosystems.graph_api.worker.loading.row_finder import LoadedFile, RowFinde
 _LOOKED_UP_ROWS: Final = 100_000
 """Keys are looked up in the table for so many rows: who loads a file twice is found, at little cost for the others."""
 
-_MAX_COLLECTED_BYTES: Final = 96 << 20
+_MAX_COLLECTED_BYTES: Final = 48 << 20
 """Keys that are not in ascending order are collected up to this size; beyond, duplicates are left to the engine."""
 
 
 def check_keys(connection: EngineConnection, file: LoadedFile, finder: RowFinder) -> None:
     """Check the keys of a file of nodes; one of relationships, or with keys that the database makes, passes.
+
+    What there is no memory to find is left to the engine.
 
     Raises:
         LoadError: A key is missing, occurs twice, or exists; row and key are named.
@@ -43,7 +45,6 @@ def check_keys(connection: EngineConnection, file: LoadedFile, finder: RowFinder
         return
     node = NodeKey(table.name, table.primary_key, file.plan.slots[index].type)
     statement = statements.first_known_key(node, file.path, file.value(index), _LOOKED_UP_ROWS)
-    # Without memory for the question, the answer is left to the COPY.
     with suppress(QueryMemoryExceededError), connection.run_plain(str(statement)) as result:
         for known in result.take(1):
             raise repeated_key(finder, str(known[0]))
@@ -83,8 +84,10 @@ def _continues(last: Any, array: Array) -> bool:  # noqa: ANN401 (an Arrow scala
 
 
 def _check_unique(finder: RowFinder, keys: Any) -> None:  # noqa: ANN401 (a chunked array)
-    if len(kernels.unique(keys)) == len(keys):
-        return
-    counts = kernels.value_counts(keys)
-    repeated = counts.filter(kernels.greater(counts.field("counts"), 1))
-    raise repeated_key(finder, str(repeated.field("values")[0].as_py()))
+    repeated = None
+    with suppress(MemoryError):
+        if len(kernels.unique(keys)) < len(keys):
+            counts = kernels.value_counts(keys)
+            repeated = counts.filter(kernels.greater(counts.field("counts"), 1)).field("values")[0]
+    if repeated is not None:
+        raise repeated_key(finder, str(repeated.as_py()))

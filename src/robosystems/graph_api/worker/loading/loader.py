@@ -14,6 +14,7 @@ from robosystems.graph_api.backends.lbug.wire import LoadOrder
 from robosystems.graph_api.domain.errors import (
     InvalidRequestError,
     LoadError,
+    QueryMemoryExceededError,
     QueryTimeoutError,
 )
 from robosystems.graph_api.domain.load import FileFormat, LoadReport
@@ -65,11 +66,24 @@ def load_file(
         LoadError: File and table do not match, or a row is wrong; the context names `reason`, and where there is one
             `row`, `column` and `value`.
         QueryTimeoutError: The deadline passed outside of the engine.
+        QueryMemoryExceededError: Engine or conversion ran out of memory.
         StatementInterrupted: `interrupt()` was called.
         EngineSpoiled: One of these happened, and the engine must be reopened before anything else is written.
         DegradedLoad: Everything was loaded, but the checkpoint after it failed.
         GraphApiError: Others as `EngineConnection.run`, for example for a full disk.
     """
+    try:
+        return _load(connection, order, directory, check)
+    except MemoryError as error:
+        raise QueryMemoryExceededError(
+            "The load needed more memory than the database may use. Nothing was loaded. Split the file, or raise the "
+            "database's memory."
+        ) from error
+
+
+def _load(
+    connection: EngineConnection, order: LoadOrder, directory: Path, check: Callable[[], None] | None
+) -> dict[str, object]:
     started = time.monotonic()
     path = _checked_path(order, directory)
     stop = _Stop(started + order.timeout_s, order.timeout_s, check)

@@ -17,8 +17,8 @@ from robosystems.graph_api.worker.loading.scalars import ConversionError
 from robosystems.graph_api.worker.loading.transport import PLAIN
 from robosystems.graph_api.worker.loading.values import ArrowValues, Values
 
-_BATCH_BYTES: Final = 32 << 20
-_BATCH_ROWS: Final = 65_536
+_BATCH_BYTES: Final = 8 << 20
+_BATCH_ROWS: Final = 32_768
 
 _PROVEN_ENCODINGS: Final = frozenset({"PLAIN", "RLE", "RLE_DICTIONARY", "PLAIN_DICTIONARY", "BIT_PACKED"})
 """What the engine reads rightly. It returns wrong integers for DELTA_BINARY_PACKED, and no error."""
@@ -124,6 +124,8 @@ def open_parquet(path: Path) -> Any:  # noqa: ANN401 (pyarrow is untyped)
     """
     try:
         return parquet.ParquetFile(path, memory_map=True, pre_buffer=False)
+    except MemoryError:
+        raise
     except (*FAILURES, OSError) as error:
         raise LoadError(
             f"The file is not a Parquet file, or damaged: {_first_line(error)}", reason="damaged"
@@ -141,6 +143,8 @@ def read_batches(file: Any, names: Sequence[str]) -> Iterator[Any]:  # noqa: ANN
         for batch in file.iter_batches(_batch_rows(file.metadata), columns=list(names), use_threads=False):
             yield batch
             done += batch.num_rows
+    except MemoryError:
+        raise
     except (*FAILURES, OSError) as error:
         raise LoadError(
             f"The file is damaged after row {done}: {_first_line(error)} Nothing was loaded.",

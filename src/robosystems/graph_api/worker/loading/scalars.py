@@ -5,6 +5,7 @@ array of an unsuitable type is an error too, so that a file can be refused befor
 """
 
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,6 +31,9 @@ class ConversionError(Exception):
 
 
 _INT128_LIMIT: Final = 2**127
+_EXACT_CHARACTERS: Final = 38
+"""Up to this length, a text without an exponent has no more decimal places than Arrow reads."""
+
 _PLAIN_SCALE: Final = 6
 """Up to this scale, Arrow never spells a decimal with an exponent."""
 
@@ -122,7 +126,26 @@ def to_decimal(array: Array, column_type: DecimalType) -> Array:
         array = kernels.cast(array, arrow.string())
     elif not (_types.is_string(source) or _types.is_decimal(source)):
         raise _unsuitable(array)
+    if not _types.is_decimal(source):
+        _check_decimal_places(array, column_type.scale)
     return decimal_digits(kernels.cast(array, wanted))
+
+
+def _check_decimal_places(array: Array, scale: int) -> None:
+    """Refuse texts with more decimal places than the column; Arrow silently cuts off what lies beyond the 38th."""
+    long = kernels.greater(kernels.utf8_length(array), _EXACT_CHARACTERS)
+    unsafe = kernels.or_(long, kernels.match_substring(array, "e", ignore_case=True))
+    if not kernels.any(unsafe).as_py():
+        return
+    for text in array.filter(unsafe).to_pylist():
+        try:
+            _, digits, exponent = Decimal(text).as_tuple()
+        except InvalidOperation:
+            continue  # Arrow says what is wrong with it.
+        if isinstance(exponent, int):
+            zeros = len(digits) - len("".join(map(str, digits)).rstrip("0"))
+            if any(digits) and -(exponent + zeros) > scale:
+                raise ConversionError
 
 
 def decimal_digits(array: Array) -> Array:

@@ -16,7 +16,7 @@ from robosystems.graph_api.worker.loading.transport import transport_type
 from robosystems.graph_api.worker.loading.values import Values
 
 _GROUP_ROWS: Final = 122_880
-_GROUP_BYTES: Final = 64 << 20
+_GROUP_BYTES: Final = 32 << 20
 _DISK_FULL: Final = (28, 122)
 """ENOSPC and EDQUOT."""
 
