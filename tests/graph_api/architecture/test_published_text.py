@@ -15,8 +15,8 @@ _MOST_BYTES: Final = 1_000_000
 _FORBIDDEN: Final[Mapping[str, re.Pattern[str]]] = {
     "path of one machine": re.compile(r"(?<![\w.~-])/(?:work|root|farm)(?:/|\b(?=[\"'`\s]))"),
     "host of a package index": re.compile(
-        r"pypi[.]org|pythonhosted[.]org|registry[.]npmjs[.]org|deb[.]debian[.]org|proxy[.]golang[.]org"
-        r"|index[.]crates[.]io|repo1?[.]maven[.]org|--(?:extra-)?index-url|--trusted-host|--find-links",
+        r"py[p]i[.]org|python[h]osted[.]org|registry[.]np[m]js[.]org|deb[.]de[b]ian[.]org|proxy[.]go[l]ang[.]org"
+        r"|index[.]cra[t]es[.]io|repo1?[.]ma[v]en[.]org|--(?:extra-)?index-url|--trusted-host|--find-links",
     ),
     "mark of a conflict": re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE),
     "unfinished work": re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b(?!\|)"),
