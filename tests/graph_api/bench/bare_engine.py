@@ -39,11 +39,15 @@ def statements_per_second(connection: ladybug.Connection, cypher: str, keys: int
 
 
 def arrow_rows_per_second(connection: ladybug.Connection, cypher: str, seconds: float) -> float:
-    """Run a large statement and take its result as Arrow in chunks; return rows per second."""
+    """Run a large statement and take its result as Arrow in chunks; return rows per second.
+
+    Not by `query_as_arrow`, which is faster and gives wrong values for nulls.
+    """
     rows = 0
     started = time.perf_counter()
     while (elapsed := time.perf_counter() - started) < seconds:
-        result = connection.query_as_arrow(cypher, 65_536)
+        result = connection.execute(cypher)
+        assert isinstance(result, ladybug.QueryResult)
         rows += result.get_as_arrow(65_536).num_rows
         result.close()
     return rows / elapsed
