@@ -79,4 +79,14 @@ class Watch:
             found.extend(f"{kind} {name}" for bit, kind in _KINDS.items() if mask & bit)
             if mask & _CREATE and name and number in self._paths:
                 self._add(self._paths[number] / name)  # Of a file it costs nothing and tells nothing new.
+                found.extend(_missed(self._paths[number] / name))
         return found
+
+
+def _missed(directory: Path) -> list[str]:
+    """Return the events of files that a new directory held before it was watched; none for a file."""
+    try:
+        names = [entry.name for entry in os.scandir(directory)]
+    except OSError:  # A file, or gone again.
+        return []
+    return [f"{kind} {name}" for name in names for kind in ("create", "open")]
