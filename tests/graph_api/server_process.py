@@ -97,6 +97,11 @@ class ServerProcess:
         return self.folder / "server.log"
 
     @property
+    def is_running(self) -> bool:
+        """Whether the API process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def process_id(self) -> int:
         """The API process."""
         assert self._process is not None, "the server does not run"

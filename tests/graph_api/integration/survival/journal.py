@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.graph_api.server_process import ServerProcess
+from tests.graph_api.waiting import answered
 
 DDL = "CREATE NODE TABLE N(id INT64, op INT64, PRIMARY KEY(id)); CREATE REL TABLE E(FROM N TO N, op INT64)"
 """Tables of every database that a journal describes. Each row says with its `op` which write made it."""
@@ -117,10 +118,10 @@ class Journal:
 
 
 def found_rows(http: httpx.Client, graph_id: str) -> Counter[int]:
-    """Read from a database how many rows each write has made."""
+    """Read from a database how many rows each write has made, also when its process has just been killed."""
     found: Counter[int] = Counter()
     for cypher in _FOUND:
-        answer = http.post(f"/databases/{graph_id}/query", json={"cypher": cypher})
+        answer = answered(lambda cypher=cypher: http.post(f"/databases/{graph_id}/query", json={"cypher": cypher}))
         assert answer.status_code == httpx.codes.OK, answer.text
         document = answer.json()
         assert document["truncated"] is False

@@ -6,6 +6,7 @@ import re
 import select
 import struct
 import time
+from collections import deque
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -19,7 +20,7 @@ _KINDS: Final = {
     0x200: "delete",
 }
 _ALL: Final = sum(_KINDS)
-_CREATE: Final = 0x100
+_APPEARS: Final = 0x80 | 0x100
 _HEADER: Final = struct.Struct("iIII")
 _BUFFER_BYTES: Final = 1 << 16
 
@@ -35,6 +36,7 @@ class Watch:
         self._descriptor = int(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
         assert self._descriptor >= 0, os.strerror(ctypes.get_errno())
         self._paths: dict[int, Path] = {}
+        self._unseen: deque[str] = deque()
         self._add(root)
         for directory, _, _ in os.walk(root):
             self._add(Path(directory))
@@ -50,13 +52,18 @@ class Watch:
         os.close(self._descriptor)
 
     def sees(self, pattern: str, seconds: float) -> bool:
-        """Wait until an event matches a pattern, at most so long; return whether one did."""
+        """Wait until an event matches a pattern, at most so long; return whether one did.
+
+        Events up to that one are over; the next call looks at those that follow it.
+        """
         wanted = re.compile(pattern)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
+            while self._unseen:
+                if wanted.fullmatch(self._unseen.popleft()):
+                    return True
             select.select([self._descriptor], [], [], 0.1)
-            if any(wanted.fullmatch(event) for event in self._events()):
-                return True
+            self._unseen.extend(self._events())
         return False
 
     def _add(self, directory: Path) -> None:
@@ -77,16 +84,18 @@ class Watch:
             name = os.fsdecode(data[position : position + length].rstrip(b"\0"))
             position += length
             found.extend(f"{kind} {name}" for bit, kind in _KINDS.items() if mask & bit)
-            if mask & _CREATE and name and number in self._paths:
-                self._add(self._paths[number] / name)  # Of a file it costs nothing and tells nothing new.
-                found.extend(_missed(self._paths[number] / name))
+            if mask & _APPEARS and name and number in self._paths:
+                path = self._paths[number] / name
+                if path.is_dir():
+                    self._add(path)
+                    found.extend(_missed(path))
         return found
 
 
 def _missed(directory: Path) -> list[str]:
-    """Return the events of files that a new directory held before it was watched; none for a file."""
+    """Return events of files that a new directory held before it was watched; which of them it was nobody knows."""
     try:
         names = [entry.name for entry in os.scandir(directory)]
-    except OSError:  # A file, or gone again.
+    except OSError:  # Gone again.
         return []
-    return [f"{kind} {name}" for name in names for kind in ("create", "open")]
+    return [f"{kind} {name}" for name in names for kind in ("create", "open", "modify", "moved_to")]
