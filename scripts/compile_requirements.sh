@@ -21,6 +21,6 @@ compile() {
         --custom-compile-command "make requirements" --output-file "$output" "$@"
 }
 
-compile dev --extra server --group dev "$@"
+compile dev --extra server --extra client --group dev "$@"
 # The versions of dev hold for the server too: one resolution, two files.
 compile server --extra server --group build --constraint requirements/dev.txt "$@"
