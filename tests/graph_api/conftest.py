@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 _DEFAULT_ROUNDS: Final = 5
-_LEFT_BEHIND_WAIT: Final = 10.0
+_LEFT_BEHIND_WAIT: Final = 30.0
 """Seconds that processes and threads get to end after the last test."""
 
 hypothesis.settings.register_profile("project", deadline=None, print_blob=True)

@@ -1,6 +1,8 @@
 """A real server process on a free loopback port, as tests and benchmarks start it."""
 
+import contextlib
 import os
+import random
 import secrets
 import signal
 import socket
@@ -20,10 +22,17 @@ _STOP_WAIT_S: Final = 60.0
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback port that nobody listens on now.
+
+    The system takes the source ports of connections from a range that this port is not in: a client that tries to
+    reach a server that is just being restarted can never take the server's port away.
+    """
+    first_of_the_system = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.SystemRandom().randrange(10_000, max(first_of_the_system, 20_000))
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class ServerProcess:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 
 
-async def eventually(condition: Callable[[], bool | Awaitable[bool]], timeout_s: float = 10.0) -> None:
+async def eventually(condition: Callable[[], bool | Awaitable[bool]], timeout_s: float = 30.0) -> None:
     """Return as soon as the condition holds.
 
     Args:
@@ -37,7 +37,7 @@ def answered(send: Callable[[], httpx.Response], timeout_s: float = 20.0) -> htt
     deadline = time.monotonic() + timeout_s
     while True:
         answer = send()
-        is_to_be_repeated = answer.status_code == httpx.codes.SERVICE_UNAVAILABLE and answer.json()["retryable"]
+        is_to_be_repeated = answer.status_code == 503 and answer.json()["retryable"]
         if not is_to_be_repeated or time.monotonic() > deadline:
             return answer
         time.sleep(0.05)

@@ -4,19 +4,22 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
 from robosystems.graph_api.backends.lbug.backend import LadybugBackend
 from robosystems.graph_api.backends.lbug.observer import SilentObserver
 from robosystems.graph_api.backends.lbug.options import LbugBackendConfig
-from robosystems.graph_api.domain.errors import GraphApiError
+from robosystems.graph_api.domain.errors import GraphApiError, WorkerCrashedError
 from robosystems.graph_api.domain.ids import GraphId
 from tests.graph_api.conformance.people import People
 from tests.graph_api.waiting import eventually
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -68,7 +71,7 @@ def node_config(folder: Path, **changes: Any) -> LbugBackendConfig:
         "max_db_bytes": 4 << 30,
         "drain_timeout_s": 1.0,
         "kill_grace_s": 0.5,
-        "lock_wait_s": 5.0,
+        "lock_wait_s": 20.0,
         "idle_close_s": 0.0,
     }
     return LbugBackendConfig(**defaults | changes)
@@ -131,11 +134,23 @@ class ObservedNode(LadybugBackend):
 async def outcome(work: Any) -> str:
     """Return how a call ends: the code of its error, or `answered`."""
     try:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             await work
     except GraphApiError as error:
         return error.code
     return "answered"
+
+
+async def repeated(read: Callable[[], Awaitable[T]]) -> T:
+    """Call a read again as long as its database's process dies under it: it may just have been killed, unnoticed."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await read()
+            except WorkerCrashedError as error:
+                if not error.context["retryable"]:
+                    raise
+                await asyncio.sleep(0.01)
 
 
 def is_running(process_id: int) -> bool:

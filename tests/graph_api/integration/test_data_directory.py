@@ -174,6 +174,7 @@ async def killed_server(folder: Path) -> tuple[dict[str, int], set[int]]:
         acknowledged = [int(await asyncio.to_thread(lines.readline)) for _ in range(20)]
         server.kill()
         acknowledged += [int(line) for line in lines.read().splitlines() if line]
+    await eventually(lambda: not any(is_running(number) for number in processes.values()))
     return processes, {*range(10), *acknowledged}
 
 

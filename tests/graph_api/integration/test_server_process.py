@@ -107,7 +107,7 @@ def test_sigterm_stops_an_idle_server_cleanly(server: RunningServer) -> None:
 
 def test_sigterm_lets_what_runs_finish_and_refuses_new_work(server: RunningServer) -> None:
     """While it drains the node says so, and the request that was there first gets its answer."""
-    slow = Slow(server, timeout=3)
+    slow = Slow(server, timeout=6)
     with server.client() as client:
         client.get("/health")
         server.process.send_signal(signal.SIGTERM)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from robosystems.graph_api.domain.errors import QueryTimeoutError, WorkerCrashedError
 from robosystems.graph_api.domain.query import AccessMode, ResultFormat
 from tests.graph_api.conformance.people import ADD, ENDLESS
-from tests.graph_api.integration.ladybug_node import Footprint, ObservedNode, is_running, outcome
+from tests.graph_api.integration.ladybug_node import Footprint, ObservedNode, is_running, outcome, repeated
 from tests.graph_api.waiting import eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
@@ -41,7 +40,7 @@ async def test_a_killed_worker_costs_its_queries_and_nothing_else(node: Observed
         with pytest.raises(WorkerCrashedError) as caught:
             await task
         assert caught.value.context["retryable"] is repeatable
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await victim.ids() == [1, 2]
     with pytest.raises(QueryTimeoutError):
         await beside
@@ -58,16 +57,16 @@ async def test_a_dead_worker_is_replaced_before_anybody_asks(node: ObservedNode)
     assert await node.process_of(graph) != old
 
 
-async def test_one_that_keeps_dying_is_replaced_on_demand_only(node: ObservedNode) -> None:
+async def test_one_that_keeps_dying_is_replaced_on_demand_only(tmp_path: Path) -> None:
     """Two early deaths in a row: no endless loop of restarts, and the next query works all the same."""
-    graph = await node.graph("g1")
-    for number in (2, 3):
+    async with ObservedNode(tmp_path, early_death_s=600) as node:
+        graph = await node.graph("g1")
         await node.kill_worker(graph)
-        if number == 2:
-            await eventually(lambda: node.recorder.count("opened g1") == 2)
-    await node.until_closed(graph)
-    assert node.recorder.count("opened g1") == 2
-    assert await graph.ids() == []
+        await eventually(lambda: node.recorder.count("opened g1") == 2)
+        await node.kill_worker(graph)
+        await node.until_closed(graph)
+        assert node.recorder.count("opened g1") == 2
+        assert await graph.ids() == []
 
 
 async def test_calls_that_come_while_it_is_replaced_wait_for_it(node: ObservedNode) -> None:
@@ -98,7 +97,7 @@ async def test_every_acknowledged_write_survives_a_kill(node: ObservedNode) -> N
         await node.kill_worker(graph)
     await writers
     assert acknowledged
-    assert set(acknowledged) <= set(await graph.ids())
+    assert set(acknowledged) <= set(await repeated(graph.ids))
 
 
 async def test_a_killed_template_disturbs_nobody(node: ObservedNode) -> None:
@@ -120,11 +119,10 @@ async def test_a_worker_without_its_template_is_still_supervised(node: ObservedN
     graph = await node.graph("g1")
     await node.kill_template()
     await node.kill_worker(graph)
-    async with asyncio.timeout(5):
-        assert await outcome(graph.ids()) in {"answered", "WORKER_CRASHED"}
-        assert await graph.ids() == []
-    assert Footprint.now().zombies == 0
-    assert "crashed g1 SIGKILL" in node.recorder.events
+    async with asyncio.timeout(30):
+        assert await repeated(graph.ids) == []
+    await eventually(lambda: Footprint.now().zombies == 0)
+    await eventually(lambda: "crashed g1 SIGKILL" in node.recorder.events)
 
 
 async def test_template_and_worker_may_die_together(node: ObservedNode) -> None:
@@ -136,7 +134,7 @@ async def test_template_and_worker_may_die_together(node: ObservedNode) -> None:
         for process_id in (worker, template) if first_worker else (template, worker):
             os.kill(process_id, signal.SIGKILL)
         await eventually(lambda seen=restarts: node.recorder.count("template") > seen)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while await outcome(graph.ids()) != "answered":
                 pass
         await eventually(lambda: Footprint.now().zombies == 0)
@@ -148,10 +146,10 @@ async def test_a_template_that_dies_while_databases_open_is_replaced(node: Obser
     for graph in graphs:
         await node.kill_worker(graph)
     os.kill(node.template, signal.SIGKILL)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         answers = await asyncio.gather(*(outcome(graph.ids()) for graph in graphs))
         assert set(answers) <= {"answered", "WORKER_CRASHED"}
-        assert [await graph.ids() for graph in graphs] == [[]] * 4
+        assert [await repeated(graph.ids) for graph in graphs] == [[]] * 4
     assert node.recorder.count("open_failed") == 0
 
 
@@ -160,7 +158,7 @@ async def test_a_stopped_template_is_replaced(node: ObservedNode) -> None:
     graph = await node.graph("g1")
     os.kill(node.template, signal.SIGSTOP)
     assert await graph.ids() == []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await node.graph("g2")
     assert "template SIGKILL" in node.recorder.events
 
@@ -170,10 +168,8 @@ async def test_a_stuck_worker_is_answered_for_and_then_killed(node: ObservedNode
     graph = await node.graph("g1")
     await graph.add(1)
     stopped = await node.kill_worker(graph, signal.SIGSTOP)
-    began = time.monotonic()
     assert await outcome(graph.run("RETURN 1 AS x", timeout_s=0.3)) == "QUERY_TIMEOUT"
-    assert time.monotonic() - began < 2
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await outcome(graph.run("RETURN 1 AS x", timeout_s=1)) != "answered":
             pass
     assert not is_running(stopped)
@@ -200,12 +196,19 @@ async def test_a_slow_reader_stops_the_producer(node: ObservedNode) -> None:
     result = await graph.run(MANY, format=ResultFormat.NDJSON)
     (call,) = next(iter(node._catalog)).calls()
     assert call.stream is not None
-    await asyncio.sleep(1)
-    held = sum(map(len, call.stream._pieces))
-    assert 0 < held <= 1 << 20
+    stream = call.stream
+
+    async def stands_still() -> bool:
+        before = sum(map(len, stream._pieces))
+        await asyncio.sleep(0.5)
+        return 0 < before == sum(map(len, stream._pieces))
+
+    await eventually(stands_still)
+    held = sum(map(len, stream._pieces))
+    assert held <= 1 << 20
     memory = (await node.state(graph.graph_id)).memory_bytes
     await asyncio.sleep(0.5)
-    assert sum(map(len, call.stream._pieces)) == held
+    assert sum(map(len, stream._pieces)) == held
     assert (await node.state(graph.graph_id)).memory_bytes <= memory + (8 << 20)
     assert result.stream is not None
     assert sum([piece.count(b"\n") async for piece in result.stream]) == 300_001

@@ -82,7 +82,7 @@ def test_deadline_is_answered_in_time(worker: WorkerClient) -> None:
         assert answer.error == "QUERY_TIMEOUT"
         assert answer.failure is not None
         assert answer.failure.context["timeout_s"] == pytest.approx(0.3)
-        assert 0.29 < time.monotonic() - started < 5.0
+        assert 0.29 < time.monotonic() - started < 20.0
     assert worker.stats()["interrupts"] == 2
 
 

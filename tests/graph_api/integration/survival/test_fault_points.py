@@ -252,6 +252,14 @@ def test_a_process_killed_while_a_database_opens_costs_nothing(site: Site, step:
     check_all(site.server, site.journal, (NAME,))
 
 
+def test_a_load_opens_a_closed_database(site: Site) -> None:
+    """The file that waits for the opening is there when the database is open."""
+    site.until_closed()
+    with site.server.http() as http:
+        assert write(http, site.journal, NAME, BY_NAME["load"]).outcome is Outcome.ACKNOWLEDGED
+    check_all(site.server, site.journal, (NAME,))
+
+
 @pytest.mark.parametrize("step", CREATE)
 def test_a_worker_killed_while_a_database_is_created_leaves_all_or_nothing(site: Site, step: str) -> None:
     """The creation succeeds, or fails and leaves the name free."""

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 
 _GONE_WAIT_S: Final = 10.0
-_HEALTHY_S: Final = 1.0
 
 
 class Phase(Enum):
@@ -325,7 +324,7 @@ class Database:
         self._worker = None
         self.restarts += 1
         # One that dies young twice is opened for the next call only: no endless loop that nobody asked for.
-        young = time.monotonic() - self._opened_at < _HEALTHY_S
+        young = time.monotonic() - self._opened_at < self._services.config.early_death_s
         eager = bool(self._backlog.waiting()) or not (young and self._died_young)
         self._died_young = young
         if self._refusal is None and eager:

@@ -22,6 +22,8 @@ class LbugBackendConfig:
         slot_wait_s: How long a database waits for another to make room.
         close_timeout_s: For checkpoint and close; then the worker is killed (nothing is lost, the next open is slower).
         drain_timeout_s: How long running queries may go on when the backend is left.
+        early_death_s: A database whose process dies twice in a row within so long of its opening is not opened again
+            before somebody asks for it.
         kill_grace_s: A worker that has not stopped a statement so long after its deadline is killed.
         stream_credit_bytes: Bytes of one stream that may be on their way to a slow reader.
         buffer_pool_bytes: Buffer pool of each engine.
@@ -46,6 +48,7 @@ class LbugBackendConfig:
     slot_wait_s: float = 5.0
     close_timeout_s: float = 30.0
     drain_timeout_s: float = 10.0
+    early_death_s: float = 1.0
     kill_grace_s: float = 2.0
     stream_credit_bytes: int = 1 << 20
     buffer_pool_bytes: int = 256 << 20

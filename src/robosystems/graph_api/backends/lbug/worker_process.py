@@ -18,8 +18,8 @@ _SOCKET_GRACE_S: Final = 0.5
 _LAST_ANSWERS_S: Final = 0.1
 """So long after a worker's end its socket is still read: answers may lie in it. Then it is closed, whoever holds it."""
 
-_STATUS_WAIT_S: Final = 0.3
-"""How long the cause of an end is waited for, once the end itself is known."""
+_STATUS_WAIT_S: Final = 2.0
+"""How long the cause of an end is waited for, once the end itself is known; as a rule the template tells it at once."""
 
 
 class WorkerListener(Protocol):
