@@ -41,16 +41,20 @@ class ServerProcess:
     Args:
         folder: Where databases and the log go.
         more_keys: Keys that the server accepts besides `key`.
+        program: The module that is the server.
         settings: Environment variables of the server.
     """
 
-    def __init__(self, folder: Path, *, more_keys: tuple[str, ...] = (), **settings: str) -> None:
+    def __init__(
+        self, folder: Path, *, more_keys: tuple[str, ...] = (), program: str = "robosystems.graph_api", **settings: str
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = f"graph_api_{secrets.token_hex(32)}"
         keys = ",".join((self.key, *more_keys))
         self._settings = {"GRAPH_API_KEY": keys, "LBUG_LOG_LEVEL": "INFO"} | settings
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -70,7 +74,7 @@ class ServerProcess:
         arguments = ["--base-path", str(self.folder / "databases"), "--port", str(self.port)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "robosystems.graph_api", *arguments],
+                [sys.executable, "-m", self._program, *arguments],
                 env=os.environ | self._settings,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
