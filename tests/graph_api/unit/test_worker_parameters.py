@@ -15,7 +15,7 @@ def _decode(value: object) -> Any:
 
 @pytest.mark.parametrize(
     "value",
-    [None, True, 0, -(2**63), 2**63 - 1, 1.5, "", "\0", [], [[]], {}, [1, None], [[1], None, []], {"a": {"b": [1.5]}}],
+    [None, True, 0, -(2**63), 2**63 - 1, 1.5, "", "\0", [], [[]], {}, [1, None], [None, [1], []], {"a": {"b": [1.5]}}],
 )
 def test_plain_values_pass_unchanged(value: object) -> None:
     """What the engine takes as it is, is left as it is."""
@@ -56,6 +56,10 @@ def test_missing_parameter_is_named() -> None:
         (b'{"p": [true, 1]}', "mixes boolean and integer"),
         (b'{"p": [{"a": 1}, {"a": "x"}]}', r"p\.a mixes integer and text"),
         (b'{"p": [[1], {"a": 1}]}', "mixes list and object"),
+        (b'{"p": [9007199254740993, 0.5]}', "rounded"),
+        (b'{"p": [[1], null]}', "p holds null behind a list or object"),
+        (b'{"p": [null, {"a": 1}, null]}', "null behind"),
+        (b'{"p": [{"a": [null, [1]]}, {"a": [[1], null]}]}', r"p\.a holds null"),
     ],
 )
 def test_bad_parameters_say_what_is_wrong(document: bytes, reason: str) -> None:
@@ -81,11 +85,11 @@ def test_depth_is_bounded() -> None:
 
 def test_rows_get_the_same_keys_in_the_same_order() -> None:
     """The engine assigns by position: missing keys become null, others are brought into one order."""
-    rows = _decode([{"a": 1, "b": "x"}, {"b": "y"}, None, {"c": 2.5, "a": 3}])
+    rows = _decode([None, {"a": 1, "b": "x"}, {"b": "y"}, {"c": 2.5, "a": 3}])
     assert rows == [
+        None,
         {"a": 1, "b": "x", "c": None},
         {"a": None, "b": "y", "c": None},
-        None,
         {"a": 3, "b": None, "c": 2.5},
     ]
     assert {tuple(row) for row in rows if row is not None} == {("a", "b", "c")}
@@ -105,3 +109,10 @@ def test_integers_among_floats_become_floats() -> None:
     values = _decode([1, 2.5, None])
     assert values == [1.0, 2.5, None]
     assert [type(value) for value in values] == [float, float, type(None)]
+
+
+def test_an_object_is_never_taken_for_a_map() -> None:
+    """The binding makes a MAP of an object with lists under `key` and `value`, unless they come in another order."""
+    assert list(_decode({"key": [1], "value": ["a"]}).items()) == [("value", ["a"]), ("key", [1])]
+    assert [list(row) for row in _decode([{"key": [1], "value": [2]}, {"key": None}])] == [["value", "key"]] * 2
+    assert list(_decode({"key": 1, "value": 2})) == ["key", "value"]

@@ -33,6 +33,10 @@ _UNTYPED: Final = (
     "place that needs a type. Give the list at least one element, or write CAST($name AS STRING[]) (or another type) "
     "around the parameter."
 )
+_UNREADABLE: Final = (
+    "The engine cannot return values of type JSON or UINT128, nor maps with a null key, alone or inside of others: "
+    "return CAST(x AS STRING) instead."
+)
 
 
 class At(Enum):
@@ -78,7 +82,10 @@ ERROR_TABLE: Final[tuple[ErrorRule, ...]] = (
         "The statement writes, but was sent as a read. Send it with mode 'write'.",
     ),
     ErrorRule("Trying to a create a vector with ANY type", At.ANYWHERE, InvalidParameterError, _UNTYPED),
+    ErrorRule("src/common/types/types.cpp", At.ANYWHERE, InvalidParameterError, _UNTYPED),
     ErrorRule("Cannot convert Python object to Lbug value", At.ANYWHERE, InvalidParameterError),
+    ErrorRule("for arrow conversion", At.ANYWHERE, StatementError, _UNREADABLE),
+    ErrorRule("Cannot convert map with null key", At.ANYWHERE, StatementError, _UNREADABLE),
     ErrorRule("Trying to read a database file with a different version", At.ANYWHERE, StorageVersionError),
     ErrorRule("Could not set lock", At.ANYWHERE, DatabaseLockedError),
     ErrorRule("not a valid Lbug database file", At.ANYWHERE, DatabaseBrokenError),
