@@ -12,11 +12,13 @@ import pytest
 from robosystems.graph_api.backends.lbug.engine import Engine, EngineConfig, EngineConnection
 from robosystems.graph_api.backends.lbug.wire import Format
 from robosystems.graph_api.domain.errors import StatementError
-from robosystems.graph_api.worker import encoding
 from robosystems.graph_api.worker.arrow import arrow
 from robosystems.graph_api.worker.columns import iso_duration, joined_rows, json_texts, text_bytes
-from robosystems.graph_api.worker.encoding import Figures, Shape, pieces, unique_names
+from robosystems.graph_api.worker.encoding import pieces
+from robosystems.graph_api.worker.json_rows import texts_of_rows
+from robosystems.graph_api.worker.results import Figures, Shape, unique_names
 
+_TEXTS = [Format.JSON, Format.JSON_ARRAYS, Format.NDJSON]
 _UUID = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
 
 
@@ -201,7 +203,7 @@ def test_types_with_dates_and_maps_never_go_by_rows(connection: EngineConnection
     assert _encode(connection, text)[1].plan is None
 
 
-@pytest.mark.parametrize("layout", list(Format))
+@pytest.mark.parametrize("layout", _TEXTS)
 @pytest.mark.parametrize("count", [0, 1, 299, 300, 301, 20_000, 90_000])
 def test_all_layouts_hold_all_rows(connection: EngineConnection, layout: Format, count: int) -> None:
     """From no row to several batches, encoded one after the other or side by side, all rows come once and in order."""
@@ -224,7 +226,7 @@ def test_all_layouts_hold_all_rows(connection: EngineConnection, layout: Format,
     }
 
 
-@pytest.mark.parametrize("layout", list(Format))
+@pytest.mark.parametrize("layout", _TEXTS)
 @pytest.mark.parametrize(("count", "cap"), [(5, 5), (5, 4), (5, 0), (1000, 350), (90_000, 350), (90_000, 60_000)])
 def test_cap_on_rows_is_exact_and_told(connection: EngineConnection, layout: Format, count: int, cap: int) -> None:
     """With more rows than the cap exactly as many as the cap come, and the answer says that it is cut."""
@@ -269,7 +271,7 @@ def test_value_without_counterpart_is_the_statements_error(connection: EngineCon
 def test_large_batches_are_encoded_in_parts() -> None:
     """A batch of many bytes does not become one huge text."""
     batch = arrow.record_batch({"x": arrow.array(["a" * (1 << 20)] * 100)})
-    parts = [len(text) for text in encoding.texts_of_rows(batch, ["", "\n"])]
+    parts = [len(text) for text in texts_of_rows(batch, ["", "\n"], json_texts)]
     assert sum(parts) == 100 * ((1 << 20) + 3)
     assert max(parts) < 40 << 20
 

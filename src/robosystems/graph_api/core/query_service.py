@@ -207,13 +207,13 @@ class QueryService:
         wanted = request.max_rows
         if wanted is not None and not 1 <= wanted <= MAX_ROWS_EVER:
             raise InvalidRequestError(f"max_rows: must be between 1 and {MAX_ROWS_EVER}.")
-        if request.format is ResultFormat.NDJSON:
+        if not request.format.is_document:
             return wanted
         cap = min(limits.max_rows or self._config.max_rows, self._config.max_rows)
         if wanted is not None and wanted > cap:
             raise InvalidRequestError(
                 f"max_rows: {wanted} is more than {cap} (LBUG_MAX_ROWS) for one JSON document; "
-                "ask for application/x-ndjson, which has no cap."
+                "ask for another format, for example application/x-ndjson: only JSON documents have a cap."
             )
         return cap if wanted is None else wanted
 

@@ -3,6 +3,11 @@
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
+
+
+SUMMARY_KEY: Final = "graph_api.summary"
+"""Where formats with metadata (Arrow, Parquet) carry the summary, a JSON object with the members of the NDJSON one."""
 
 
 class AccessMode(StrEnum):
@@ -22,6 +27,22 @@ class ResultFormat(StrEnum):
     """One document, `data` holds an array per row."""
     NDJSON = "ndjson"
     """An object per row and line; the last line is `{"summary": ...}` or `{"problem": ...}`."""
+    EVENT_STREAM = "event_stream"
+    """Server-sent events: `rows` events with an array of objects each, then one `summary` or `problem` event."""
+    ARROW = "arrow"
+    """An Arrow IPC stream whose last batch is empty and has the summary in its metadata; broken off if it fails."""
+    CSV = "csv"
+    """A header and a record per row; broken off if it fails."""
+    PARQUET = "parquet"
+    """A Parquet file; broken off if it fails."""
+
+    @property
+    def is_document(self) -> bool:
+        """Whether a client has to take the answer as a whole, so that its rows need a cap."""
+        return self in _DOCUMENTS
+
+
+_DOCUMENTS: Final = frozenset({ResultFormat.JSON, ResultFormat.JSON_ARRAYS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +108,10 @@ class EncodedResult:
         body: The complete answer; None if it comes as a stream.
         stream: Pieces of the answer in order; None if `body` holds it. It ends after the last byte of a complete answer
             (for NDJSON the summary line included) or raises a `GraphApiError`. Closing it early cancels the query.
-        summary: Figures; for a stream they are final only when it has ended.
+        summary: Figures. Of a stream, `row_count` and `truncated` are known before its first piece, since some formats
+            have no other place for them than before it; they hold only if the stream ends well.
+        tag: Equal for answers that say the same (see `QueryService`); None if that is not known.
+        remembered: Whether it is that of an earlier, equal read; None if none was looked for.
     """
 
     body: bytes | None

@@ -11,8 +11,8 @@ import msgspec
 from robosystems.graph_api.backends.lbug.wire import HEADER, SUMMARY, Failure, Kind, SummaryFlag
 from robosystems.graph_api.domain.errors import GraphApiError
 from robosystems.graph_api.worker.channel import Channel
-from robosystems.graph_api.worker.encoding import Figures, Piece
 from robosystems.graph_api.worker.requests import Cause, Request
+from robosystems.graph_api.worker.results import Figures, Piece
 
 DOCUMENT_BYTES: Final = 256 << 10
 """Longer answers are streamed."""
@@ -123,7 +123,8 @@ class Replies:
         self._stream(request, begun, pieces, figures)
 
     def _stream(self, request: Request, begun: list[Piece], pieces: Iterator[Piece], figures: Figures) -> None:
-        self._collect(_pack_header(0, _HEAD, request.request_id))
+        summary = _pack_summary(figures.rows, figures.execution_ms, figures.flags)
+        self._collect(_pack_header(len(summary), _HEAD, request.request_id) + summary)
         self.flush()
         for piece in chain(begun, pieces):
             request.check()

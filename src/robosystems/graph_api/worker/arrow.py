@@ -24,6 +24,10 @@ DataType: TypeAlias = Any
 """`pyarrow.DataType`."""
 
 
+Schema: TypeAlias = Any
+"""`pyarrow.Schema`."""
+
+
 def prepare() -> None:
     """Settle what pyarrow would decide at its first use: no allocator of its own, no threads. Once, before forking."""
     arrow.set_memory_pool(arrow.system_memory_pool())

@@ -19,7 +19,9 @@ from robosystems.graph_api.worker.arrow import Array, DataType, arrow, kernels
 _PLAIN_BELOW: Final = 1e10
 """From here on Arrow writes whole floats with an exponent, which makes them floats in JSON; below, like integers."""
 
-_SHORT_DIGITS: Final = 18
+SHORT_DIGITS: Final = 18
+"""Digits up to which the engine gives decimals to Arrow without their sign."""
+
 _BITS_BY_DIGITS: Final = ((4, 16), (9, 32))
 _CONTROLS: Final = tuple(bytes((code,)) for code in range(0x20))
 _MICROSECONDS: Final = 1_000_000
@@ -61,6 +63,11 @@ def json_texts(array: Array) -> Texts:
     if texts.strings.null_count == 0:
         return texts
     return Texts("", kernels.fill_null(_whole(texts), "null"), "")
+
+
+def json_strings(array: Array) -> Array:
+    """Return the JSON text of each value of an array as a string; null stays null."""
+    return _masked(_whole(json_texts(array)), array.is_valid())
 
 
 def joined_rows(columns: Sequence[Texts], between: Sequence[str]) -> Array:
@@ -161,8 +168,8 @@ def _strings(array: Array) -> Array | Texts:
 
 def _decimals(array: Array) -> Array | Texts:
     scale = array.type.scale
-    if array.type.precision <= _SHORT_DIGITS:
-        array = _with_sign(array)
+    if array.type.precision <= SHORT_DIGITS:
+        array = with_sign(array)
     texts = array.cast(arrow.string())
     if b"E" in bytes(text_bytes(texts)):
         plain = [None if value is None else format(value, "f") for value in array.to_pylist()]
@@ -170,7 +177,7 @@ def _decimals(array: Array) -> Array | Texts:
     return texts if scale == 0 else _quoted(texts)
 
 
-def _with_sign(array: Array) -> Array:
+def with_sign(array: Array) -> Array:
     """Restore the sign of short decimals.
 
     The engine keeps up to 4, 9 and 18 digits in 16, 32 and 64 bits, and puts these into Arrow's 128 bits without
@@ -189,7 +196,7 @@ def _with_sign(array: Array) -> Array:
     if kind.scale == 0:
         return digits
     unit = arrow.scalar(Decimal(1).scaleb(-kind.scale), arrow.decimal128(kind.scale + 1, kind.scale))
-    return kernels.multiply(digits.cast(arrow.decimal128(_SHORT_DIGITS + 1, 0)), unit)
+    return kernels.multiply(digits.cast(arrow.decimal128(SHORT_DIGITS + 1, 0)), unit)
 
 
 def _dates(array: Array) -> Texts:
@@ -297,19 +304,24 @@ _RENAMED: Final = {
 }
 
 
-def _structs(array: Array) -> Array:
+def _structs(array: Array) -> Array | Texts:
     names = [field.name for field in array.type]
     children = [array.field(position) for position in range(len(names))]
     valid = array.is_valid()
     if is_internal_id(array.type):
-        offset, table = (child.cast(arrow.string()) for child in children)
-        return _masked(_join(_text('"'), table, _text(":"), offset, _text('"')), valid)
+        return Texts('"', internal_id_texts(array), '"')
     if not names:
         return _masked(_constant("{}", len(array)), valid)
     texts = [json_texts(child) for child in children]
     order = graph_order(names)
     between = object_parts([graph_name(names[position], names) for position in order])
     return _masked(joined_rows([texts[position] for position in order], between), valid)
+
+
+def internal_id_texts(array: Array) -> Array:
+    """Return internal ids as `table:offset`."""
+    offset, table = (array.field(position).cast(arrow.string()) for position in range(len(_ID_FIELDS)))
+    return _masked(_join(table, _text(":"), offset), array.is_valid())
 
 
 def is_internal_id(kind: DataType) -> bool:

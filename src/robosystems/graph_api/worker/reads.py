@@ -9,10 +9,11 @@ from robosystems.graph_api.backends.lbug.engine import EngineResult, Parameters
 from robosystems.graph_api.backends.lbug.wire import RunRequest
 from robosystems.graph_api.concurrency.linux import malloc_trim
 from robosystems.graph_api.worker.answers import DOCUMENT_BYTES, Replies
-from robosystems.graph_api.worker.encoding import Figures, Shape, pieces, small_answer
+from robosystems.graph_api.worker.encoding import pieces, small_answer
 from robosystems.graph_api.worker.executor import BEGIN_READ_ONLY, COMMIT, Executor
 from robosystems.graph_api.worker.parameters import decode_parameters
 from robosystems.graph_api.worker.requests import Request
+from robosystems.graph_api.worker.results import Figures, Shape
 from robosystems.graph_api.worker.schema_gate import SchemaGate
 from robosystems.graph_api.worker.statements import StatementBook, StatementFacts
 

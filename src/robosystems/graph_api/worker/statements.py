@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from robosystems.graph_api.domain.statement import Statement, StatementKind, classify
-from robosystems.graph_api.worker.encoding import Shape
+from robosystems.graph_api.worker.results import Shape
 
 _MANY_ROWS: Final = 20_000
 _LONG_MS: Final = 50.0

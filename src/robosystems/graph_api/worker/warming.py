@@ -11,8 +11,9 @@ from pathlib import Path
 
 from robosystems.graph_api.backends.lbug.engine import Engine, EngineConfig, EngineConnection
 from robosystems.graph_api.backends.lbug.wire import Format
-from robosystems.graph_api.worker.encoding import Figures, Shape, pieces
+from robosystems.graph_api.worker.encoding import pieces
 from robosystems.graph_api.worker.parameters import decode_parameters
+from robosystems.graph_api.worker.results import Figures, Shape
 from robosystems.graph_api.worker.statements import StatementBook
 
 _STATEMENTS = (
@@ -38,6 +39,7 @@ def warm_up() -> None:
     )
     book = StatementBook(len(_STATEMENTS))
     with Engine.open(config) as engine, closing(engine.connect()) as connection:
+        connection.prepare_batches()
         for text in _STATEMENTS:
             for read_only in (False, True)[: 1 + text.startswith("RETURN")]:
                 _use(connection, book, text, read_only=read_only)

@@ -25,11 +25,12 @@ from robosystems.graph_api.worker.answers import Replies
 from robosystems.graph_api.worker.channel import PeerGoneError
 from robosystems.graph_api.worker.counting import Counter
 from robosystems.graph_api.worker.desk import Desk
-from robosystems.graph_api.worker.encoding import Figures, Piece, pieces
+from robosystems.graph_api.worker.encoding import answer_without_rows, pieces
 from robosystems.graph_api.worker.executor import BEGIN, COMMIT, Executor
 from robosystems.graph_api.worker.parameters import decode_parameters
 from robosystems.graph_api.worker.reads import shape_of
 from robosystems.graph_api.worker.requests import Request
+from robosystems.graph_api.worker.results import Figures, Piece
 from robosystems.graph_api.worker.schema_gate import SchemaGate
 from robosystems.graph_api.worker.statements import NO_CHANGES, StatementBook, StatementFacts
 
@@ -153,7 +154,7 @@ class Writes:
         if result is None:  # Committed, but the engine gave an error instead of the rows.
             self.replies.plain(
                 write.request.request_id,
-                _answer_without_rows(figures, order.format),
+                answer_without_rows(figures, order.format),
                 figures.execution_ms,
                 figures.flags,
             )
@@ -322,15 +323,3 @@ class Writes:
         """Forget what rests on the schema that this connection sees, uncommitted changes included."""
         self._counter.forget_tables()
         self.executor.connection.forget_statements()
-
-
-def _answer_without_rows(figures: Figures, result_format: Format) -> bytes:
-    """Return the answer to a statement that is committed, though the engine gave an error in place of its rows."""
-    counters = _encode(figures.counters)
-    members = b'"row_count":0,"truncated":false,"execution_time_ms":%.3f,"counters":%b}' % (
-        figures.execution_ms,
-        counters,
-    )
-    if result_format is Format.NDJSON:
-        return b'{"summary":{"columns":[],"types":[],%b}\n' % members
-    return b'{"columns":[],"types":[],"data":[],%b' % members

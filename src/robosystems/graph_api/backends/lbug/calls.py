@@ -30,11 +30,7 @@ from robosystems.graph_api.domain.query import (
 if TYPE_CHECKING:
     from robosystems.graph_api.backends.lbug.result_stream import StreamBuffer
 
-_FORMATS: Final = {
-    ResultFormat.JSON: Format.JSON,
-    ResultFormat.JSON_ARRAYS: Format.JSON_ARRAYS,
-    ResultFormat.NDJSON: Format.NDJSON,
-}
+_FORMATS: Final = {each: Format[each.name] for each in ResultFormat}
 _encode: Final = msgspec.msgpack.Encoder().encode
 _SHOWN_CHARACTERS: Final = 1_000
 

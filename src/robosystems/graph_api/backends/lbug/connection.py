@@ -262,7 +262,7 @@ class WorkerConnection(asyncio.Protocol):
     def _handle(self, kind: int, request_id: int, payload: bytes) -> None:
         """Act on one whole frame other than a CHUNK or a DOCUMENT."""
         if kind == _HEAD:
-            self._start_stream(request_id)
+            self._start_stream(request_id, payload)
         elif kind == _END:
             call = self.pending.pop(request_id, None)
             self._answered += 1
@@ -280,14 +280,16 @@ class WorkerConnection(asyncio.Protocol):
         else:
             self._refuse_peer()
 
-    def _start_stream(self, request_id: int) -> None:
+    def _start_stream(self, request_id: int, head: bytes) -> None:
         call = self.pending.get(request_id)
         if call is None:
             return
         if call.future.done():  # Nobody waits any more; its CANCEL is on the way.
             return
         call.stream = StreamBuffer(self, request_id, self._credit)
-        call.future.set_result(ResultStream.result(call.stream))
+        rows, milliseconds, flags = SUMMARY.unpack(head)
+        announced = ResultSummary(rows, bool(flags & _TRUNCATED), milliseconds)
+        call.future.set_result(ResultStream.result(call.stream, announced))
 
     def _summary(self, data: bytes, offset: int) -> ResultSummary:
         rows, milliseconds, flags = SUMMARY.unpack_from(data, offset)

@@ -10,13 +10,14 @@ otherwise everything goes through the public API, slower but the same. See `nati
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self, TypeAlias, cast
+from typing import Any, Final, Self, cast
 
 import ladybug
 
+from robosystems.graph_api.backends.lbug.engine_batches import BATCHES
 from robosystems.graph_api.backends.lbug.engine_errors import (
     is_degraded_commit,
     is_interrupted,
@@ -25,22 +26,14 @@ from robosystems.graph_api.backends.lbug.engine_errors import (
     to_domain_error,
 )
 from robosystems.graph_api.backends.lbug.engine_public import PublicConnection
+from robosystems.graph_api.backends.lbug.engine_result import FAILURES, EngineResult
 from robosystems.graph_api.domain.errors import GraphApiError, InvalidParameterError
 
 PROVEN_VERSIONS: Final = frozenset({"0.22.0"})
 """Versions of the engine whose private classes were tested."""
 
-ArrowTable: TypeAlias = Any
-"""`pyarrow.Table`; pyarrow has no type information."""
-
-ArrowBatch: TypeAlias = Any
-"""`pyarrow.RecordBatch`."""
-
 Parameters = Mapping[str, object]
 """Values by name: JSON values, and `pyarrow.Table` for what a statement scans."""
-
-_FAILURES: Final = (RuntimeError, MemoryError, TypeError, ValueError, OverflowError)
-"""What the binding raises; anything else is a defect here."""
 
 
 class StatementInterrupted(Exception):  # noqa: N818 (an event that the caller turns into the error that it means)
@@ -86,90 +79,6 @@ def native_binding() -> Any | None:  # noqa: ANN401 (an untyped extension module
     expected = {"Connection": ("prepare", "execute", "query", "interrupt", "close"), "Database": ("close",)}
     complete = all(hasattr(getattr(module, name, None), part) for name, parts in expected.items() for part in parts)
     return module if complete else None
-
-
-class EngineResult:
-    """Rows of one statement, materialised in the engine. Read it once: by `rows`/`take`, or by `batches`.
-
-    It stays readable after its connection has run other statements, until it or the connection is closed.
-
-    Attributes:
-        columns: Names as the engine gives them; they may repeat.
-        types: Type of each column, for example `INT64` or `STRUCT(a INT8)[]`.
-        row_count: Rows in all.
-    """
-
-    __slots__ = ("_left", "_raw", "columns", "row_count", "types")
-
-    def __init__(self, raw: Any) -> None:  # noqa: ANN401 (the binding's result)
-        self._raw = raw
-        self.columns = raw.getColumnNames()
-        self.types = raw.getColumnDataTypes()
-        self.row_count = self._left = raw.getNumTuples()
-
-    @property
-    def compile_ms(self) -> float:
-        """Milliseconds of parsing and planning."""
-        return self._raw.getCompilingTime()
-
-    @property
-    def execute_ms(self) -> float:
-        """Milliseconds of execution."""
-        return self._raw.getExecutionTime()
-
-    def take(self, count: int) -> list[list[Any]]:
-        """Return the next rows, at most `count`.
-
-        Raises:
-            StatementError: A value has no counterpart in Python, for example a date after the year 9999.
-        """
-        count = min(count, self._left)
-        self._left -= count
-        following = self._raw.getNext
-        try:
-            return [following() for _ in range(count)]
-        except _FAILURES as error:
-            raise to_domain_error(error) from error
-
-    def rows(self) -> Iterator[list[Any]]:
-        """Yield the remaining rows; raises as `take`."""
-        while self._left:
-            yield from self.take(1000)
-
-    def rewind(self) -> None:
-        """Begin again with the first row."""
-        self._raw.resetIterator()
-        self._left = self.row_count
-
-    def table(self, rows_per_batch: int) -> ArrowTable:
-        """Return all rows as an Arrow table in batches of `rows_per_batch`, converted in one go.
-
-        The engine writes negative DECIMALs of up to 18 digits without their sign; `worker.columns` puts that right. Its
-        other way to Arrow, `query_as_arrow`, is twice as fast and gives wrong values wherever there is a null: it must
-        not be used.
-
-        Raises:
-            StatementError: A column has no counterpart in Arrow.
-        """
-        try:
-            return self._raw.getAsArrow(max(1, min(rows_per_batch, self.row_count)), False)  # noqa: FBT003
-        except _FAILURES as error:
-            raise to_domain_error(error) from error
-
-    def batches(self, rows_per_batch: int) -> Iterator[ArrowBatch]:
-        """Yield all rows as Arrow batches; raises as `table`."""
-        yield from self.table(rows_per_batch).to_batches()
-
-    def close(self) -> None:
-        """Free the rows. Idempotent."""
-        self._left = 0
-        self._raw.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 def signature(parameters: Parameters) -> tuple[object, ...] | None:
@@ -253,7 +162,7 @@ class EngineConnection:
             raise self.failure
         try:
             return EngineResult(self._execute(text, parameters or {}, keep=keep))
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._translated(error) from error
 
     def run_plain(self, text: str) -> EngineResult:
@@ -262,22 +171,27 @@ class EngineConnection:
             raise self.failure
         try:
             return EngineResult(self._native.query(text))
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._translated(error) from error
 
     def count_nodes(self, table: str) -> int:
         """Return the number of nodes of a table, uncommitted ones of this connection included."""
         try:
             return int(self._native.get_num_nodes(table))
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._translated(error) from error
 
     def count_relationships(self, table: str) -> int:
         """Return the number of relationships of a table; as `count_nodes`."""
         try:
             return int(self._native.get_num_rels(table))
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._translated(error) from error
+
+    def prepare_batches(self) -> None:
+        """Let results of this process be read batch by batch; see `engine_batches`. With one thread, before forking."""
+        with self.run_plain("RETURN 1") as result:
+            result.install(BATCHES)
 
     def set_threads(self, threads: int) -> None:
         """Set the threads for the statements that follow."""
@@ -367,7 +281,7 @@ class Engine:
         maker: Any = ladybug.Database if binding is None else binding.Database
         try:
             return cls(maker(str(config.path), **arguments), binding, config)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise opening_error(error) from error
 
     def connect(self, threads: int | None = None) -> EngineConnection:

@@ -128,10 +128,10 @@ class ResultStream(AsyncGenerator[bytes, None]):
         self._result: EncodedResult | None = None
 
     @classmethod
-    def result(cls, buffer: StreamBuffer) -> EncodedResult:
-        """Return a result that streams from the buffer, and whose summary is set when it has ended."""
+    def result(cls, buffer: StreamBuffer, announced: ResultSummary) -> EncodedResult:
+        """Return a result that streams from the buffer; its summary is the announced one until it has ended."""
         stream = cls(buffer)
-        stream._result = EncodedResult(body=None, stream=stream)
+        stream._result = EncodedResult(body=None, stream=stream, summary=announced)
         return stream._result
 
     async def __anext__(self) -> bytes:

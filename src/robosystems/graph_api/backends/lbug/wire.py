@@ -13,6 +13,9 @@ Life of a worker: it opens the database and sends READY, or FAILED and exits. Th
 
 * Each of RUN, TRANSACTION, LOAD and STATS is answered by exactly one of: DOCUMENT; or HEAD, CHUNK*, END; or ERROR. An
   ERROR may also come after HEAD instead of END.
+* The engine makes all rows of a result before the first one is sent, so HEAD announces how many will follow, and whether
+  the result was cut; END repeats it when they have been sent.
+* Before the answer to a LOAD that asks for it come PROGRESS frames: JSON of `domain.load.LoadProgress`, one a second.
 * A stream may send as many bytes of CHUNK payload as it has credit: it starts with `RunRequest.credit`, CREDIT adds. A
   worker out of credit waits, so a slow reader stops the producer; a CANCEL ends the wait.
 * CANCEL stops the request of its id (waiting, running, or streaming): its answer is then ERROR with the code
@@ -53,7 +56,7 @@ HEADER: Final = Struct("<IBI")
 """Length, kind, request id."""
 
 SUMMARY: Final = Struct("<QdB")
-"""Begins the payload of DOCUMENT and is that of END: rows sent, milliseconds of execution, `SummaryFlag`."""
+"""Begins the payload of DOCUMENT and is that of HEAD and END: rows, milliseconds of execution, `SummaryFlag`."""
 
 CREDIT: Final = Struct("<I")
 """Payload of CREDIT: bytes."""
@@ -77,6 +80,10 @@ class Format(IntEnum):
     JSON = 0
     JSON_ARRAYS = 1
     NDJSON = 2
+    EVENT_STREAM = 3
+    ARROW = 4
+    CSV = 5
+    PARQUET = 6
 
 
 class RunRequest(msgspec.Struct, array_like=True, frozen=True):

@@ -1,6 +1,8 @@
-"""What a client wants of the plain ASGI routes: Accept and the query string."""
+"""What a client wants of the plain ASGI routes: Accept, Accept-Encoding and the query string."""
 
 import re
+from collections.abc import Sequence
+from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -8,24 +10,24 @@ from starlette.types import Scope
 
 from robosystems.graph_api.domain.errors import InvalidRequestError
 from robosystems.graph_api.domain.query import ResultFormat
+from robosystems.graph_api.routers.databases.media_types import FORMAT_BY_TYPE
 
 Explain = Literal["plan", "profile"]
-
-JSON: Final = "application/json"
-NDJSON: Final = "application/x-ndjson"
 
 _FORMAT_BY_USUAL_ACCEPT: Final = {
     b"": ResultFormat.JSON,
     b"*/*": ResultFormat.JSON,
-    JSON.encode(): ResultFormat.JSON,
-    NDJSON.encode(): ResultFormat.NDJSON,
-}
-_RANGES_BY_TYPE: Final = {
-    JSON: (JSON, "application/*", "*/*"),
-    NDJSON: (NDJSON, "application/*", "*/*"),
+    **{name.encode(): result_format for name, result_format in FORMAT_BY_TYPE.items()},
 }
 _QUALITY: Final = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 _MAX_OPTIONS: Final = 10
+
+
+class Coding(StrEnum):
+    """A content coding, by its name in HTTP; the first is the better one."""
+
+    ZSTD = "zstd"
+    GZIP = "gzip"
 
 
 class Wanted(NamedTuple):
@@ -40,11 +42,28 @@ class Wanted(NamedTuple):
     explain: Explain | None
 
 
+class Preference(NamedTuple):
+    """How much a client likes one of several offers; greater is better.
+
+    Attributes:
+        quality: From 0 (refused) to 1.
+        exactness: 0 if it is named, less the vaguer the range that covers it.
+        position: 0 if it comes first, less the later it comes.
+    """
+
+    quality: float
+    exactness: int = 0
+    position: int = 0
+
+
+_REFUSED: Final = Preference(0.0)
+
+
 def negotiate_query(scope: Scope) -> Wanted:
     """Return what Accept and the query string of a query ask for.
 
     Raises:
-        InvalidRequestError: Neither format is accepted, an option is unknown, or it does not go with the format.
+        InvalidRequestError: No format is accepted, an option is unknown, or it does not go with the format.
     """
     accepted = _accepted(scope)
     if not scope["query_string"]:
@@ -55,8 +74,8 @@ def negotiate_query(scope: Scope) -> Wanted:
         explain = "plan" if options["explain"] == "plan" else "profile"
     if options.get("format") != "arrays":
         return Wanted(accepted, explain)
-    if accepted is ResultFormat.NDJSON:
-        raise InvalidRequestError("format: 'arrays' goes with Accept: application/json only; NDJSON lines are objects.")
+    if accepted is not ResultFormat.JSON:
+        raise InvalidRequestError("format: 'arrays' goes with Accept: application/json only.")
     return Wanted(ResultFormat.JSON_ARRAYS, explain)
 
 
@@ -72,34 +91,61 @@ def negotiate_transaction(scope: Scope) -> None:
         raise InvalidRequestError("Accept: a transaction is answered in application/json only.")
 
 
+def negotiate_coding(scope: Scope) -> Coding | None:
+    """Return the content coding that a client likes best; None for none, also where it would refuse that.
+
+    Without Accept-Encoding nothing is coded, though HTTP would allow it: who does not ask may not understand.
+    """
+    text = _header(scope, b"accept-encoding")
+    if not text:
+        return None
+    qualities = _qualities(text.decode("latin-1").lower())
+    ranks = {coding: _rank((coding.value, "*"), qualities) for coding in Coding}
+    best = max(Coding, key=lambda coding: ranks[coding].quality)
+    plain = qualities.get("identity", _REFUSED)
+    return best if ranks[best].quality > 0.0 and ranks[best].quality >= plain.quality else None
+
+
 def _accepted(scope: Scope) -> ResultFormat:
     """Return the format that a client likes best; JSON if it has no preference."""
-    given = [value for name, value in scope["headers"] if name == b"accept"]
-    text = given[0] if len(given) == 1 else b",".join(given)
+    text = _header(scope, b"accept")
     usual = _FORMAT_BY_USUAL_ACCEPT.get(text)
     return usual if usual is not None else _best(text.decode("latin-1").lower())
 
 
 def _best(accept: str) -> ResultFormat:
     """Return the best format by quality, then by how exactly it is named, then by which comes first."""
-    qualities: dict[str, tuple[float, int]] = {}
-    for position, item in enumerate(accept.split(",")):
-        kind, *parameters = (part.strip() for part in item.split(";"))
+    qualities = _qualities(accept)
+    ranks = {name: _rank((name, name.partition("/")[0] + "/*", "*/*"), qualities) for name in FORMAT_BY_TYPE}
+    best = max(ranks, key=lambda name: ranks[name])
+    if ranks[best].quality <= 0.0:
+        raise InvalidRequestError(f"Accept: use one of {', '.join(FORMAT_BY_TYPE)}.")
+    return FORMAT_BY_TYPE[best]
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes:
+    """Return a header that lists alternatives; several of one name are one list."""
+    given = [value for name, value in scope["headers"] if name == wanted]
+    return given[0] if len(given) == 1 else b",".join(given)
+
+
+def _qualities(alternatives: str) -> dict[str, Preference]:
+    """Return how much each alternative of a header is liked."""
+    qualities: dict[str, Preference] = {}
+    for position, item in enumerate(alternatives.split(",")):
+        name, *parameters = (part.strip() for part in item.split(";"))
         found = [match for match in map(_QUALITY.fullmatch, parameters) if match is not None]
-        qualities.setdefault(kind, (float(found[0].group(1)) if found else 1.0, -position))
-    ndjson, json = _rank(NDJSON, qualities), _rank(JSON, qualities)
-    if ndjson[0] <= 0.0 and json[0] <= 0.0:
-        raise InvalidRequestError("Accept: use application/json or application/x-ndjson.")
-    return ResultFormat.NDJSON if ndjson > json else ResultFormat.JSON
+        quality = float(found[0].group(1)) if found else 1.0
+        qualities.setdefault(name, Preference(quality, position=-position))
+    return qualities
 
 
-def _rank(kind: str, qualities: dict[str, tuple[float, int]]) -> tuple[float, int, int]:
-    """Return quality, exactness and position of the most exact range that covers a type."""
-    for inexactness, covering in enumerate(_RANGES_BY_TYPE[kind]):
+def _rank(ranges: Sequence[str], qualities: dict[str, Preference]) -> Preference:
+    """Return how much an offer is liked: by the most exact of the ranges that cover it."""
+    for inexactness, covering in enumerate(ranges):
         if covering in qualities:
-            quality, position = qualities[covering]
-            return quality, -inexactness, position
-    return 0.0, 0, 0
+            return qualities[covering]._replace(exactness=-inexactness)
+    return _REFUSED
 
 
 def _options(query_string: bytes, known: dict[str, tuple[str, ...]]) -> dict[str, str]:

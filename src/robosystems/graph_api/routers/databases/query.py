@@ -19,7 +19,6 @@ from robosystems.graph_api.domain.errors import InvalidRequestError
 from robosystems.graph_api.domain.ids import GraphId
 from robosystems.graph_api.domain.query import AccessMode, EncodedResult, ResultFormat
 from robosystems.graph_api.models.query import (
-    NDJSON_EXAMPLE,
     QueryBody,
     QueryRequestModel,
     QueryResponseModel,
@@ -28,12 +27,8 @@ from robosystems.graph_api.models.query import (
     TransactionResponseModel,
 )
 from robosystems.graph_api.routers.databases.documentation import on_database, with_query_id
-from robosystems.graph_api.routers.databases.negotiation import (
-    NDJSON,
-    Explain,
-    negotiate_query,
-    negotiate_transaction,
-)
+from robosystems.graph_api.routers.databases.negotiation import Explain, negotiate_query, negotiate_transaction
+from robosystems.graph_api.routers.databases.row_documents import ROW_CONTENT
 from robosystems.graph_api.routers.databases.sending import send_result
 from robosystems.graph_api.routers.deps import GraphIdDep, describe_request, services_of
 from robosystems.graph_api.routers.disconnect import DisconnectWatch
@@ -165,8 +160,10 @@ async def run_query(
     """Run one Cypher statement.
 
     `Accept: application/json` (the default) gives one document, cut at `max_rows` (at most LBUG_MAX_ROWS) with
-    `truncated: true`; one that breaks off does not parse. `Accept: application/x-ndjson` streams a row a line without a
-    cap; the last line is `{"summary": {...}}` or `{"problem": {...}}`, and a stream without one is broken.
+    `truncated: true`; one that breaks off does not parse. All other formats stream every row, or `max_rows` of them.
+    NDJSON and event streams end with a summary or a problem, Arrow streams with the summary and the end-of-stream mark;
+    CSV and Parquet say in headers how many rows they hold, and are broken off if they fail. An answer without its end
+    is not complete. `Accept-Encoding: zstd` or `gzip` compresses every format but Parquet, which is compressed in itself.
     """
 
 
@@ -187,17 +184,7 @@ _ERRORS: Final = on_database(
 _ROWS: Final[dict[str, Any]] = {
     **with_query_id("The rows: one document, or a line each."),
     "model": QueryResponseModel,
-    "content": {
-        NDJSON: {
-            "schema": {
-                "type": "string",
-                "contentMediaType": NDJSON,
-                "description": "An object per row and line, keyed by column. The last line has one member: "
-                "`summary` (what the JSON answer holds beside `data`) or `problem` (as an error answer).",
-            },
-            "example": NDJSON_EXAMPLE,
-        }
-    },
+    "content": ROW_CONTENT,
 }
 _RESULTS: Final[dict[str, Any]] = {
     **with_query_id("What each statement returned."),
