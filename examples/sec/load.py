@@ -10,8 +10,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from robosystems.graph_api.client import GraphClient, QueryResult
-from robosystems.graph_api.client.operations import LoadOptions
+from robosystems.graph_api.client import GraphClient, LoadOptions, QueryResult
 from robosystems.graph_api.domain.errors import DatabaseNotFoundError
 
 HERE = Path(__file__).resolve().parent

@@ -15,7 +15,7 @@ from typing import Final, Self
 
 import httpx
 
-from robosystems.graph_api.client import GraphClient
+from robosystems.graph_api.client import GraphClient, GraphClientConfig
 
 _START_WAIT_S: Final = 60.0
 _STOP_WAIT_S: Final = 60.0
@@ -121,8 +121,9 @@ class ServerProcess:
         return self._process.pid
 
     def client(self, timeout_s: float = 120.0) -> GraphClient:
-        """Return a client with the server's key."""
-        return GraphClient(self.url, self.key, timeout_s=timeout_s)
+        """Return a client with the server's key that shows each answer as it is: it repeats nothing."""
+        config = GraphClientConfig(retries_enabled=False, breakers_enabled=False)
+        return GraphClient(self.url, self.key, timeout_s=timeout_s, config=config)
 
     def http(self) -> httpx.Client:
         """Return a bare HTTP client with the server's key."""

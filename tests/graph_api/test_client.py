@@ -17,7 +17,8 @@ from robosystems.graph_api.client import (
     QueryResult,
     ServerUnreachableError,
 )
-from robosystems.graph_api.client.operations import LoadOptions, StreamReader, table_of_file
+from robosystems.graph_api.client.stream_lines import LineDecoder
+from robosystems.graph_api.client.uploads import LoadOptions, table_of_file
 from robosystems.graph_api.domain.errors import (
     DatabaseExistsError,
     DatabaseNotFoundError,
@@ -214,16 +215,16 @@ async def test_a_server_that_is_not_there_is_said_so() -> None:
 
 def test_a_stream_without_its_last_line_is_broken() -> None:
     """A stream cut short never looks complete."""
-    reader = StreamReader()
-    assert reader.feed('{"i": 1}') == [{"i": 1}]
+    reader = LineDecoder()
+    assert reader.feed(b'{"i": 1}\n') == [{"i": 1}]
     with pytest.raises(IncompleteStreamError):
         reader.finish()
 
 
 def test_a_stream_that_ends_with_a_problem_raises_it() -> None:
     """The last line may be a problem: it becomes the error that it stands for."""
-    reader = StreamReader()
-    assert reader.feed('{"problem": {"code": "QUERY_TIMEOUT", "detail": "too slow", "status": 504}}') == []
+    reader = LineDecoder()
+    assert reader.feed(b'{"problem": {"code": "QUERY_TIMEOUT", "detail": "too slow", "status": 504}}\n') == []
     with pytest.raises(QueryTimeoutError, match="too slow"):
         reader.finish()
 

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from robosystems.graph_api.client.operations import LoadOptions
+from robosystems.graph_api.client import LoadOptions
 from tests.graph_api.bench import workload
 from tests.graph_api.server_process import ServerProcess
 

@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from robosystems.graph_api.client import GraphApiError, GraphClient, QueryResult
-from robosystems.graph_api.client.operations import LoadOptions, table_of_file
+from robosystems.graph_api.client import GraphApiError, GraphClient, LoadOptions, QueryResult, table_of_file
 
 app = typer.Typer(
     name="cli",

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from robosystems.graph_api.client.display import html_table
+from robosystems.graph_api.client.libraries import ArrowTable, DataFrame, MultiDiGraph, library
+
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
@@ -12,7 +15,7 @@ class QueryResult:
     Attributes:
         columns: Names of the columns; repeated ones are `x`, `x_2`.
         types: The engine's types, one per column.
-        rows: A dict per row, keyed by column.
+        rows: A dict per row, keyed by column, with values as JSON has them.
         truncated: Whether more rows existed than are here.
         execution_time_ms: Milliseconds in the engine.
         counters: Net changes that a write made; empty for reads.
@@ -36,6 +39,44 @@ class QueryResult:
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return one row."""
         return self.rows[index]
+
+    def typed_rows(self) -> list[dict[str, Any]]:
+        """Return the rows with Python values of the columns' types: dates, decimals, UUIDs, bytes, durations.
+
+        What a Python type cannot hold stays text: dates outside the years 1 to 9999, timestamps with nanoseconds.
+        """
+        from robosystems.graph_api.client.values import converted_rows  # noqa: PLC0415 - parsers cost import time
+
+        return converted_rows(self.columns, self.types, self.rows)
+
+    def arrow(self) -> ArrowTable:
+        """Return the rows as a `pyarrow.Table` with columns of their types. Needs the extra `arrow`."""
+        from robosystems.graph_api.client.tables import arrow_table  # noqa: PLC0415 - as typed_rows
+
+        return arrow_table(self.columns, self.types, self.rows)
+
+    def to_pandas(self) -> DataFrame:
+        """Return the rows as a `pandas.DataFrame`. Needs the extra `pandas`."""
+        library("pandas")
+        return self.arrow().to_pandas()
+
+    def to_polars(self) -> DataFrame:
+        """Return the rows as a `polars.DataFrame`. Needs the extra `polars`."""
+        return library("polars").from_arrow(self.arrow())
+
+    def to_networkx(self) -> MultiDiGraph:
+        """Return the nodes and relationships in the rows as a `networkx.MultiDiGraph`. Needs the extra `networkx`."""
+        from robosystems.graph_api.client.graphs import networkx_graph  # noqa: PLC0415 - as typed_rows
+
+        return networkx_graph(self.rows)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Give the rows to whatever speaks the Arrow C stream interface: polars, DuckDB, another table's load."""
+        return self.arrow().__arrow_c_stream__(requested_schema)
+
+    def _repr_html_(self) -> str:
+        """Show the first rows in a notebook."""
+        return html_table(self.columns, self.types, self.rows, truncated=self.truncated)
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
@@ -73,6 +114,39 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
+class RunningQuery:
+    """A query that runs or waits.
+
+    Attributes:
+        query_id: Name to cancel it by.
+        cypher: The statement, shortened.
+        mode: read, write or auto.
+        elapsed_ms: Milliseconds since it was admitted.
+        timeout_s: Its allowance in seconds.
+        document: Everything the server said.
+    """
+
+    query_id: str
+    cypher: str
+    mode: str
+    elapsed_ms: float
+    timeout_s: float
+    document: dict[str, Any]
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """Build from the server's JSON answer."""
+        return cls(
+            query_id=document["query_id"],
+            cypher=document["cypher"],
+            mode=document["mode"],
+            elapsed_ms=document["elapsed_ms"],
+            timeout_s=document["timeout_s"],
+            document=document,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class LoadResult:
     """What a load did.
 
@@ -82,6 +156,7 @@ class LoadResult:
         columns: Columns that were filled.
         ignored_columns: Columns of the file that were left out on request.
         execution_time_ms: Milliseconds in the backend.
+        document: Everything the server said.
     """
 
     table_name: str
@@ -89,6 +164,7 @@ class LoadResult:
     columns: list[str]
     ignored_columns: list[str]
     execution_time_ms: float
+    document: dict[str, Any]
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
@@ -99,4 +175,5 @@ class LoadResult:
             columns=document["columns"],
             ignored_columns=document["ignored_columns"],
             execution_time_ms=document["execution_time_ms"],
+            document=document,
         )

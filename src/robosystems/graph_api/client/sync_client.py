@@ -1,36 +1,135 @@
 """The synchronous client."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+import functools
+import time
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Concatenate, Generic, ParamSpec, Self
 
 import httpx
 
 from robosystems.graph_api.client import operations
-from robosystems.graph_api.client.exceptions import error_from_body, unreachable
-from robosystems.graph_api.client.operations import Answer, LoadOptions, Operation, StreamReader
-from robosystems.graph_api.client.request import DEFAULT_TIMEOUT_S, request_arguments
-from robosystems.graph_api.client.results import Database, LoadResult, QueryResult
+from robosystems.graph_api.client.config import GraphClientConfig
+from robosystems.graph_api.client.exceptions import broken_off
+from robosystems.graph_api.client.exchange import Exchange, Pause, Send, exchange
+from robosystems.graph_api.client.operation import Answer, Item, Operation, Pieces, StreamOperation
+from robosystems.graph_api.client.request import configured, http_options, link_of, pieces_of, request_arguments
+from robosystems.graph_api.client.results import Database
+from robosystems.graph_api.domain.errors import InvalidRequestError
 
-_READ_BYTES = 1 << 20
+_Parameters = ParamSpec("_Parameters")
+_Bound = Callable[Concatenate["GraphClient", _Parameters], Answer]
+
+
+class Stream(Generic[Item]):
+    """Items of an answer as they come: iterate once. Nothing is sent before the first item is asked for.
+
+    Whoever stops early closes it (`with`, or `close`): that stops the query on the server.
+
+    Raises:
+        GraphApiError: The query failed, before its first row or half-way.
+        IncompleteStreamError: The stream broke: items may be missing.
+    """
+
+    def __init__(
+        self, operation: StreamOperation[Item], send: Callable[[StreamOperation[Item]], httpx.Response]
+    ) -> None:
+        self._decoder = operation.decoder()
+        self._items = self._read(operation, send)
+
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        """What the server said at the end: columns, types, row_count, truncated; None before the end."""
+        summary = self._decoder.summary
+        return None if summary is None else dict(summary)
+
+    def __iter__(self) -> Iterator[Item]:
+        """Iterate over the items that are left."""
+        return self._items
+
+    def __next__(self) -> Item:
+        """Return the next item."""
+        return next(self._items)
+
+    def close(self) -> None:
+        """Close the connection. Idempotent."""
+        self._items.close()
+
+    def __enter__(self) -> Self:
+        """Return the stream."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def _read(
+        self, operation: StreamOperation[Item], send: Callable[[StreamOperation[Item]], httpx.Response]
+    ) -> Generator[Item]:
+        """Send the request and yield what comes."""
+        response = send(operation)
+        try:
+            for piece in response.iter_bytes():
+                yield from self._decoder.feed(piece)
+        except httpx.HTTPError as error:
+            raise broken_off(error) from error
+        finally:
+            response.close()
+        self._decoder.finish()
+
+
+def _call(build: Callable[_Parameters, Operation[Answer]]) -> _Bound[_Parameters, Answer]:
+    """Return the method of an operation."""
+
+    @functools.wraps(build)
+    def method(client: "GraphClient", *arguments: _Parameters.args, **options: _Parameters.kwargs) -> Answer:
+        return client.run(build(*arguments, **options))
+
+    return method
+
+
+def _stream(build: Callable[_Parameters, StreamOperation[Item]]) -> _Bound[_Parameters, Stream[Item]]:
+    """Return the method of a streamed operation."""
+
+    @functools.wraps(build)
+    def method(client: "GraphClient", *arguments: _Parameters.args, **options: _Parameters.kwargs) -> Stream[Item]:
+        return client.stream(build(*arguments, **options))
+
+    return method
 
 
 class GraphClient:
-    """Client of one node for synchronous programs and threads. Use it as a context manager, or call `close`.
+    """Client of one server for synchronous programs, threads and notebooks. Use it as a context manager, or `close` it.
 
-    Every method raises the class of `robosystems.graph_api.domain.errors` that has the server's code, and
-    `ServerUnreachableError` where no answer came.
+    Every method raises the class of `robosystems.graph_api.domain.errors` that has the server's code, and the classes
+    of `client.exceptions` where no answer of the service came. What is safe to repeat is repeated, with growing random
+    pauses, within the time of the call. A method that is interrupted closes its connection, which stops the query on
+    the server.
+
+    One client serves any number of threads.
 
     Args:
-        base_url: For example `http://127.0.0.1:8001`.
-        api_key: The key; None for a node without keys.
-        timeout_s: Seconds to wait for operations that name no time-out of their own.
+        base_url: For example `http://127.0.0.1:8001`; None: that of the configuration.
+        api_key: The key; None: that of the configuration, or none for a server without keys.
+        timeout_s: Seconds a call may take that names no time-out of its own; None: that of the configuration.
+        config: Everything else; None: what the environment says.
     """
 
-    def __init__(self, base_url: str, api_key: str | None = None, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
-        headers = {"X-Graph-API-Key": api_key} if api_key is not None else {}
-        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=timeout_s)
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout_s: float | None = None,
+        config: GraphClientConfig | None = None,
+    ) -> None:
+        self.config = configured(config, base_url, api_key, timeout_s)
+        """How this client behaves."""
+        self._link = link_of(self.config)
+        self._http = httpx.Client(**http_options(self.config))
 
     def __enter__(self) -> Self:
         """Return the client."""
@@ -46,117 +145,84 @@ class GraphClient:
         """Close the connections. Idempotent."""
         self._http.close()
 
-    def health(self) -> dict[str, Any]:
-        """Ask whether the server lives; needs no key."""
-        return self._send(operations.health())
+    health = _call(operations.health)
+    ready = _call(operations.ready)
+    status = _call(operations.status)
+    database_states = _call(operations.database_states)
+    info = _call(operations.info)
+    metrics = _call(operations.metrics)
+    create_database = _call(operations.create_database)
+    list_databases = _call(operations.list_databases)
+    get_database = _call(operations.get_database)
+    set_limits = _call(operations.set_limits)
+    retry_database = _call(operations.retry_database)
+    delete_database = _call(operations.delete_database)
+    database_metrics = _call(operations.database_metrics)
+    get_schema = _call(operations.get_schema)
+    extend_schema = _call(operations.extend_schema)
+    query = _call(operations.query)
+    explain = _call(operations.explain)
+    arrow = _call(operations.arrow)
+    query_stream = _stream(operations.query_stream)
+    arrow_stream = _stream(operations.arrow_stream)
+    transaction = _call(operations.transaction)
+    list_queries = _call(operations.list_queries)
+    cancel_query = _call(operations.cancel_query)
+    load = _call(operations.load)
+    load_file = _call(operations.load)
 
-    def status(self) -> dict[str, Any]:
-        """Return the state of the node."""
-        return self._send(operations.status())
+    def databases(self, *, page_size: int = 100) -> Iterator[Database]:
+        """Yield all databases, sorted by name, a page at a time."""
+        after: str | None = None
+        while page := self.list_databases(limit=page_size, after=after):
+            yield from page
+            after = page[-1].graph_id
 
-    def info(self) -> dict[str, Any]:
-        """Return what the node is."""
-        return self._send(operations.info())
+    def run(self, operation: Operation[Answer]) -> Answer:
+        """Send an operation and return its answer; the methods above do this."""
+        return self._drive(exchange(operation.request, lambda answer: operation.read(answer.content), self._link))
 
-    def create_database(
-        self,
-        graph_id: str,
-        schema_type: str = "entity",
-        *,
-        repository_name: str | None = None,
-        custom_schema_ddl: str | None = None,
-        custom_schema: Mapping[str, object] | None = None,
-    ) -> Database:
-        """Create a database."""
-        return self._send(
-            operations.create_database(
-                graph_id,
-                schema_type,
-                repository_name=repository_name,
-                custom_schema_ddl=custom_schema_ddl,
-                custom_schema=custom_schema,
-            )
-        )
+    def stream(self, operation: StreamOperation[Item]) -> Stream[Item]:
+        """Return the answer to a streamed operation; the methods above do this."""
+        return Stream(operation, self._open)
 
-    def list_databases(self, *, limit: int = 100, after: str | None = None) -> list[Database]:
-        """Return one page of databases, sorted by name."""
-        return self._send(operations.list_databases(limit, after))
+    def _open(self, operation: StreamOperation[Any]) -> httpx.Response:
+        """Send a request and return its success, unread."""
+        return self._drive(exchange(operation.request, lambda response: response, self._link, stream=True))
 
-    def get_database(self, graph_id: str) -> Database:
-        """Describe a database."""
-        return self._send(operations.get_database(graph_id))
+    def _drive(self, course: Exchange[Answer]) -> Answer:
+        """Do what an exchange says until it returns its answer."""
+        with closing(course):
+            try:
+                action = next(course)
+                while True:
+                    if isinstance(action, Pause):
+                        time.sleep(action.seconds)
+                        action = next(course)
+                        continue
+                    try:
+                        response = self._send(action)
+                    except httpx.HTTPError as error:
+                        action = course.throw(error)
+                    else:
+                        action = course.send(response)
+            except StopIteration as done:
+                return done.value
 
-    def delete_database(self, graph_id: str) -> None:
-        """Delete a database with all its data."""
-        self._send(operations.delete_database(graph_id))
+    def _send(self, send: Send) -> httpx.Response:
+        """Send one request and return its answer, read unless it shall stream."""
+        arguments = request_arguments(send, self.config)
+        pieces = pieces_of(send)
+        if pieces is not None:
+            arguments["content"] = _synchronous(pieces)
+        response = self._http.send(self._http.build_request(**arguments), stream=send.stream)
+        if send.stream and not response.is_success:
+            response.read()
+        return response
 
-    def get_schema(self, graph_id: str, *, counts: bool = False) -> dict[str, Any]:
-        """Return the tables of a database."""
-        return self._send(operations.get_schema(graph_id, counts=counts))
 
-    def query(
-        self,
-        graph_id: str,
-        cypher: str,
-        parameters: Mapping[str, object] | None = None,
-        *,
-        timeout: float | None = None,
-        mode: str | None = None,
-        max_rows: int | None = None,
-    ) -> QueryResult:
-        """Run one statement and return its rows."""
-        return self._send(
-            operations.query(graph_id, cypher, parameters, timeout_s=timeout, mode=mode, max_rows=max_rows)
-        )
-
-    def query_stream(
-        self,
-        graph_id: str,
-        cypher: str,
-        parameters: Mapping[str, object] | None = None,
-        *,
-        timeout: float | None = None,
-        max_rows: int | None = None,
-    ) -> Iterator[dict[str, Any]]:
-        """Run one statement and yield its rows as they come, without a cap.
-
-        Raises:
-            IncompleteStreamError: The stream broke: rows may be missing.
-        """
-        operation = operations.query_stream(graph_id, cypher, parameters, timeout_s=timeout, max_rows=max_rows)
-        reader = StreamReader()
-        try:
-            with self._http.stream(**request_arguments(operation)) as response:
-                if not response.is_success:
-                    raise error_from_body(response.read(), response.status_code)
-                for line in response.iter_lines():
-                    yield from reader.feed(line)
-        except httpx.TransportError as error:
-            raise unreachable(error) from error
-        reader.finish()
-
-    def transaction(
-        self,
-        graph_id: str,
-        statements: Iterable[tuple[str, Mapping[str, object]]],
-        *,
-        timeout: float | None = None,
-    ) -> list[QueryResult]:
-        """Run statements (text, parameters) in one transaction, all or nothing."""
-        return self._send(operations.transaction(graph_id, statements, timeout_s=timeout))
-
-    def load_file(self, graph_id: str, table: str, path: str | Path, options: LoadOptions | None = None) -> LoadResult:
-        """Load a Parquet, CSV or NDJSON file (also .gz, .zst) into a table, all or nothing; the upload streams."""
-        with Path(path).open("rb") as file:
-            pieces = iter(lambda: file.read(_READ_BYTES), b"")
-            return self._send(operations.load(graph_id, table, Path(path).name, pieces, options or LoadOptions()))
-
-    def _send(self, operation: Operation[Answer]) -> Answer:
-        """Send a request and read its answer."""
-        try:
-            response = self._http.request(**request_arguments(operation))
-        except httpx.TransportError as error:
-            raise unreachable(error) from error
-        if not response.is_success:
-            raise error_from_body(response.content, response.status_code)
-        return operation.read(response.json())
+def _synchronous(pieces: Pieces) -> Iterable[bytes]:
+    """Return pieces for a synchronous request."""
+    if isinstance(pieces, AsyncIterable):
+        raise InvalidRequestError("source: an asynchronous iterable needs the AsyncGraphClient.")
+    return pieces
