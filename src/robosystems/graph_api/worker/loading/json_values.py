@@ -7,7 +7,7 @@ unknown field is an error.
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Literal, cast
 
 import msgspec
 
@@ -30,7 +30,9 @@ JsonType = Any
 """A type as msgspec takes it."""
 
 _INTEGERS: Final = frozenset(kind for kind in PLAIN if "INT" in kind.value) | {ScalarKind.SERIAL}
-_NUMBERS: Final = {ScalarKind.FLOAT: float, ScalarKind.DOUBLE: float}
+_SPECIAL: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+_FLOAT: Final[JsonType] = int | float | Literal["NaN", "Infinity", "-Infinity"]
+_NUMBERS: Final = {ScalarKind.FLOAT: _FLOAT, ScalarKind.DOUBLE: _FLOAT}
 _DECODED: Final[dict[ScalarKind, JsonType]] = {
     **dict.fromkeys(_INTEGERS, int | float),
     **_NUMBERS,
@@ -61,7 +63,8 @@ def decoded_type(column_type: ColumnType) -> JsonType:
             return _struct_type(column_type)
         case MapType(key, value):
             whole = isinstance(key, ScalarType) and key.kind in _INTEGERS
-            return dict[int if whole else str, nullable(decoded_type(value))]
+            item = nullable(decoded_type(value))
+            return dict[int if whole else str, item] | list[tuple[decoded_type(key), item]]
         case _:
             return str
 
@@ -156,11 +159,22 @@ def _plainer(column_type: ColumnType) -> Callable[[Any], object] | None:
         case StructType(fields):
             parts = [(f"f{index}", field.name, _always(field.type)) for index, field in enumerate(fields)]
             return lambda value: {name: plain(getattr(value, attribute)) for attribute, name, plain in parts}
-        case MapType(_, element):
-            plain = _always(element)
-            return lambda value: [(key, plain(item)) for key, item in value.items()]
+        case MapType(key, element):
+            return _map_plainer(key, element)
         case _:
             return None
+
+
+def _map_plainer(key_type: ColumnType, item_type: ColumnType) -> Callable[[Any], object]:
+    """Return what makes pairs of a map that is written as an object or as an array of pairs."""
+    plain_key, plain = _always(key_type), _always(item_type)
+
+    def pairs(value: Any) -> object:  # noqa: ANN401 (a decoded JSON value)
+        if isinstance(value, dict):
+            return [(key, plain(item)) for key, item in cast("dict[object, object]", value).items()]
+        return [(plain_key(key), plain(item)) for key, item in value]
+
+    return pairs
 
 
 def _list_plainer(element: ColumnType) -> Callable[[Any], object] | None:
@@ -187,6 +201,16 @@ def _whole(value: float) -> int:
     return value
 
 
+def _float(value: float | str) -> float:
+    """Return a number as a float; raises `ValueError` for a whole number that would change."""
+    if isinstance(value, str):
+        return _SPECIAL[value]
+    number = float(value)
+    if isinstance(value, int) and number != value:
+        raise ValueError(value)
+    return number
+
+
 def _digits(value: Decimal) -> str:
     """Spell a decimal; a hostile exponent is left as it is, and refused later."""
     return str(value)
@@ -200,6 +224,7 @@ def _json_text(value: msgspec.Raw) -> str | None:
 
 _PLAINERS: Final[dict[ScalarKind, Callable[[Any], object]]] = {
     **dict.fromkeys(_INTEGERS, _whole),
+    **dict.fromkeys(_NUMBERS, _float),
     ScalarKind.JSON: _json_text,
     ScalarKind.INT128: str,
 }

@@ -13,6 +13,7 @@ import msgspec
 
 from robosystems.graph_api.domain.schema import DecimalType, ScalarKind
 from robosystems.graph_api.worker.arrow import Array, arrow, kernels
+from robosystems.graph_api.worker.durations import microseconds_of
 from robosystems.graph_api.worker.loading.transport import PLAIN
 
 _types = arrow.types
@@ -44,6 +45,8 @@ _INTERVAL: Final = (
     r"(?i)^\s*(\d+\s*(us|microseconds?|ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?|mons?|months?"
     r"|years?)\s*)*(\d{1,2}:\d{2}:\d{2}(\.\d{1,6})?)?\s*$"
 )
+_NEGATIVE: Final = "is negative, which INTERVAL cannot be here"
+_ISO_DURATION: Final = r"^\s*-?P"
 _INFINITE: Final = r"(?i)^\s*[+-]?inf(inity)?\s*$"
 
 
@@ -219,16 +222,31 @@ def to_uuid(array: Array) -> Array:
 
 
 def to_interval(array: Array) -> Array:
-    """Durations; as text in the engine's spelling, for example `3 days 2 hours`."""
+    """Durations; as text in ISO 8601 or in the engine's spelling: `P3DT2H`, `3 days 2 hours`."""
     source = array.type
     if _types.is_duration(source):
         micros = kernels.cast(kernels.cast(array, arrow.duration("us")), arrow.int64())
         if kernels.any(kernels.less(micros, 0)).as_py():
-            raise ConversionError("is negative, which INTERVAL cannot be here")
+            raise ConversionError(_NEGATIVE)
         return kernels.binary_join_element_wise(kernels.cast(micros, arrow.string()), "us", " ")
     if not _types.is_string(source):
         raise _unsuitable(array)
+    if kernels.any(kernels.match_substring_regex(array, _ISO_DURATION)).as_py():
+        array = arrow.array(_each(array, _engine_interval), arrow.string())
     return kernels.utf8_trim_whitespace(_matching(_matching(array, _INTERVAL), r"\S"))
+
+
+def _engine_interval(text: str) -> str:
+    """Spell an ISO 8601 duration as the engine reads it; other texts stay."""
+    stripped = text.strip()
+    if not stripped.startswith(("P", "-P")):
+        return text
+    micros = microseconds_of(stripped)
+    if micros is None:
+        raise ConversionError("is not made of weeks, days, hours, minutes and seconds")
+    if micros < 0:
+        raise ConversionError(_NEGATIVE)
+    return f"{micros}us"
 
 
 def to_date(array: Array) -> Array:
@@ -249,9 +267,16 @@ def to_date(array: Array) -> Array:
 def to_timestamp(array: Array, kind: ScalarKind) -> Array:
     """Instants in UTC with the resolution of the type; finer digits are an error."""
     if kind is ScalarKind.TIMESTAMP_NS:
-        return kernels.cast(_instants(array, "ns"), arrow.string())
+        return kernels.cast(_whole_microseconds(_instants(array, "ns")), arrow.string())
     unit = {ScalarKind.TIMESTAMP_SEC: "s", ScalarKind.TIMESTAMP_MS: "ms"}.get(kind, "us")
     return kernels.cast(_instants(array, unit), arrow.timestamp("us"))
+
+
+def _whole_microseconds(moments: Array) -> Array:
+    try:
+        return kernels.cast(moments, arrow.timestamp("us"))
+    except arrow.ArrowInvalid:
+        raise ConversionError("is finer than a microsecond, which the engine would cut off") from None
 
 
 def _instants(array: Array, unit: str) -> Array:
