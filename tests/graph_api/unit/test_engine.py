@@ -2,7 +2,10 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -14,6 +17,7 @@ from robosystems.graph_api.backends.lbug.engine import (
     native_binding,
     signature,
 )
+from robosystems.graph_api.backends.lbug.engine_values import EngineDecimal
 from robosystems.graph_api.domain.errors import (
     DatabaseBrokenError,
     GraphApiError,
@@ -123,6 +127,27 @@ def test_parameters_come_back_as_they_were(connection: EngineConnection, value: 
     assert [_rows(connection, "RETURN $v", v=value) for _ in range(3)] == [[[value]]] * 3
 
 
+def test_typed_values_of_one_text_share_no_plan(connection: EngineConnection) -> None:
+    """A text gets the right type for each value, in any order, whatever plan it had before."""
+    values: list[object] = [
+        EngineDecimal(Decimal("1.5"), 20, 2),
+        date(2020, 1, 2),
+        5,
+        EngineDecimal(Decimal("-1.25"), 20, 3),
+        UUID(int=7),
+        b"\x00",
+        timedelta(3),
+        "x",
+        {"d": EngineDecimal(Decimal("1.5"), 20, 5)},
+        {"d": EngineDecimal(Decimal("1.5"), 20, 6)},
+    ]
+    for value in values * 2:
+        with connection.run("RETURN $v", {"v": value}) as result:
+            assert result.take(1) == [[value]]
+            if isinstance(value, EngineDecimal):
+                assert result.types == [f"DECIMAL({value.precision}, {value.scale})"]
+
+
 def test_structs_of_one_text_share_no_plan(connection: EngineConnection) -> None:
     """Objects with other fields under the same text are not read with the first one's plan."""
     text = "UNWIND $rows AS r RETURN r"
@@ -137,6 +162,10 @@ def test_signature_tells_types_apart_but_not_values() -> None:
         len({signature({"a": value}) for value in (1, 200, 300, 40_000, 2**31 - 1, 2**31, 2**40, 1.0, True, "s")}) == 10
     )
     assert signature({"a": [1, 2**40]}) == signature({"a": [3]})
+    typed = [date(2020, 1, 2), datetime(2020, 1, 2, tzinfo=UTC), timedelta(1), UUID(int=1), b"x"]
+    decimals = [EngineDecimal(Decimal(1), 5, 2), EngineDecimal(Decimal(1), 5, 3), EngineDecimal(Decimal(1), 6, 2)]
+    assert len({signature({"a": value}) for value in [*typed, *decimals, "x", 1, 1.0]}) == 11
+    assert signature({"a": decimals[0]}) == signature({"a": EngineDecimal(Decimal(2), 5, 2)})
     unsigned: list[object] = [[1, None], [], {}, [[1]], [1, 1.5]]
     assert [signature({"a": value}) for value in unsigned] == [None] * 5
 

@@ -12,8 +12,10 @@ otherwise everything goes through the public API, slower but the same. See `nati
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self, cast
+from uuid import UUID
 
 import ladybug
 
@@ -27,13 +29,14 @@ from robosystems.graph_api.backends.lbug.engine_errors import (
 )
 from robosystems.graph_api.backends.lbug.engine_public import PublicConnection
 from robosystems.graph_api.backends.lbug.engine_result import FAILURES, EngineResult
+from robosystems.graph_api.backends.lbug.engine_values import EngineDecimal
 from robosystems.graph_api.domain.errors import GraphApiError, InvalidParameterError
 
 PROVEN_VERSIONS: Final = frozenset({"0.22.0"})
 """Versions of the engine whose private classes were tested."""
 
 Parameters = Mapping[str, object]
-"""Values by name: JSON values, and `pyarrow.Table` for what a statement scans."""
+"""Values by name: JSON values; dates, times, UUIDs, bytes and `engine_values`; `pyarrow.Table` for what is scanned."""
 
 
 class StatementInterrupted(Exception):  # noqa: N818 (an event that the caller turns into the error that it means)
@@ -103,10 +106,13 @@ def _kind(value: object) -> str | None:
     if type(value) is list:
         inner = set(map(type, cast("list[object]", value)))
         return _LIST_KINDS.get(inner.pop()) if len(inner) == 1 else None
+    if type(value) is EngineDecimal:
+        return f"{value.precision},{value.scale}"
     return _SCALAR_KINDS.get(type(value))
 
 
-_SCALAR_KINDS: Final[dict[type, str]] = {str: "s", float: "f", bool: "b", type(None): "n"}
+_TYPED_KINDS: Final[dict[type, str]] = {bytes: "x", date: "d", datetime: "t", timedelta: "v", UUID: "u"}
+_SCALAR_KINDS: Final[dict[type, str]] = {str: "s", float: "f", bool: "b", type(None): "n"} | _TYPED_KINDS
 _LIST_KINDS: Final[dict[type, str]] = {str: "[s", int: "[i", float: "[f", bool: "[b"}
 
 
