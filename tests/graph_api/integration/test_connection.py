@@ -13,6 +13,7 @@ import pytest
 from robosystems.graph_api.backends.lbug import refusals
 from robosystems.graph_api.backends.lbug.calls import Call, RunCall, TransactionCall
 from robosystems.graph_api.backends.lbug.connection import BACKSTOP_S, WorkerConnection
+from robosystems.graph_api.backends.lbug.observer import StopCause
 from robosystems.graph_api.backends.lbug.wire import (
     CREDIT,
     HEADER,
@@ -48,6 +49,7 @@ class Events:
     failed: list[GraphApiError] = field(default_factory=list[GraphApiError])
     lost: list[bool] = field(default_factory=list[bool])
     degraded: int = 0
+    stopped: list[StopCause] = field(default_factory=list[StopCause])
 
     def worker_ready(self, ready: Ready) -> None:
         """Remember it."""
@@ -60,6 +62,10 @@ class Events:
     def worker_degraded(self) -> None:
         """Count it."""
         self.degraded += 1
+
+    def worker_stopped_query(self, cause: StopCause) -> None:
+        """Remember it."""
+        self.stopped.append(cause)
 
     def connection_lost(self, *, broken_protocol: bool) -> None:
         """Remember whether the worker was to blame."""
@@ -148,7 +154,7 @@ async def started_stream(connection: WorkerConnection, peer: Peer) -> tuple[Enco
     call = call_of()
     connection.send(call, call.timeout_s)
     await peer.receive()
-    await peer.send(frame(Kind.HEAD, call.request_id))
+    await peer.send(frame(Kind.HEAD, call.request_id, SUMMARY.pack(1, 0.0, 0)))
     async with asyncio.timeout(30):
         return await call.future, call
 

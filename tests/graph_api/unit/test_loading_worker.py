@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from robosystems.graph_api.backends.lbug.wire import Kind
+from robosystems.graph_api.backends.lbug.wire import EXIT_SPOILED, Kind
 from tests.graph_api.unit.loading_support import load_order
 from tests.graph_api.worker_harness import Answer, TemplateHarness, WorkerClient, running_template
 
@@ -59,7 +59,7 @@ def test_a_worker_ends_after_a_load_that_spoiled_its_engine(template: TemplateHa
     failure = load(client, path, "parquet").failure
     assert failure is not None
     assert (failure.code, failure.context["row"]) == ("LOAD_FAILED", 2)
-    assert template.exit_of(client) == 0
+    assert template.exit_of(client) == EXIT_SPOILED
     client = template.open(directory)
     assert client.run("MATCH (n:T) RETURN n.id AS id").data == [{"id": "kept"}]
     assert template.shut(client) == 0

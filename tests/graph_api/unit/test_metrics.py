@@ -87,6 +87,7 @@ def test_events_of_databases_are_counted_without_their_names() -> None:
     events.crashed(graph_id, "SIGSEGV")
     events.crashed(graph_id, "SIGSEGV")
     events.killed(graph_id, "stuck")
+    events.stopped(graph_id, "deadline")
     events.degraded(graph_id)
     events.template_restarted("SIGKILL")
     samples = samples_of(metrics)
@@ -96,6 +97,7 @@ def test_events_of_databases_are_counted_without_their_names() -> None:
     assert samples["graph_api_databases_closed_total", (("reason", "idle"),)] == 1
     assert samples["graph_api_worker_restarts_total", (("reason", "SIGSEGV"),)] == 2
     assert samples["graph_api_worker_restarts_total", (("reason", "stuck"),)] == 1
+    assert samples["graph_api_stopped_queries_total", (("cause", "deadline"),)] == 1
     assert samples["graph_api_degraded_commits_total", ()] == 1
     assert samples["graph_api_template_restarts_total", (("cause", "SIGKILL"),)] == 1
     assert b"tenant" not in metrics.render()

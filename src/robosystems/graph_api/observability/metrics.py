@@ -14,7 +14,8 @@ graph_api_pending_queries                      gauge      queries that run or wa
 graph_api_waiting_loads                        gauge      loads that wait for their turn ("IngestionQueueDepth")
 graph_api_memory_bytes                         gauge      memory by `part` (`server`, `databases`)
 graph_api_ready                                gauge      1 if the node takes new work
-graph_api_worker_restarts_total                counter    deaths of database processes by `reason` (SIGSEGV, stuck, ...)
+graph_api_stopped_queries_total                counter    queries stopped by `cause` (`deadline`, `cancelled`)
+graph_api_worker_restarts_total                counter    ends of database processes by `reason` (SIGSEGV, stuck, ...)
 graph_api_template_restarts_total              counter    deaths of the process that forks them, by `cause`
 graph_api_database_open_seconds                histogram  from the order to open a database to its first possible query
 graph_api_database_open_failures_total         counter    failed attempts to open a database, by `code`
@@ -189,8 +190,9 @@ class BackendEvents:
             "graph_api_databases_closed", "Databases closed on purpose.", ("reason",), registry=registry
         )
         self._restarts = Counter(
-            "graph_api_worker_restarts", "Deaths of database processes.", ("reason",), registry=registry
+            "graph_api_worker_restarts", "Ends of database processes.", ("reason",), registry=registry
         )
+        self._stopped = Counter("graph_api_stopped_queries", "Queries stopped.", ("cause",), registry=registry)
         self._templates = Counter(
             "graph_api_template_restarts", "Deaths of the process that forks workers.", ("cause",), registry=registry
         )
@@ -224,9 +226,13 @@ class BackendEvents:
         self._log.error("database process died", graph_id=graph_id.value, operation="supervise", cause=cause)
 
     def killed(self, graph_id: GraphId, reason: str) -> None:
-        """A worker was killed on purpose."""
+        """A worker was ended on purpose."""
         self._restarts.labels(reason).inc()
-        self._log.warning("database process killed", graph_id=graph_id.value, operation="supervise", reason=reason)
+        self._log.warning("database process ended", graph_id=graph_id.value, operation="supervise", reason=reason)
+
+    def stopped(self, graph_id: GraphId, cause: str) -> None:  # noqa: ARG002 (no figure names a database)
+        """A query was stopped."""
+        self._stopped.labels(cause).inc()
 
     def degraded(self, graph_id: GraphId) -> None:
         """A commit is durable, but its checkpoint failed."""

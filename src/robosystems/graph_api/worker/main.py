@@ -18,7 +18,7 @@ import msgspec
 from robosystems.graph_api.backends.lbug.engine import EngineConfig
 from robosystems.graph_api.backends.lbug.log_note import LogNote
 from robosystems.graph_api.backends.lbug.storage_layout import storage_error
-from robosystems.graph_api.backends.lbug.wire import Failure, Kind, Ready, WorkerConfig, frame
+from robosystems.graph_api.backends.lbug.wire import EXIT_SPOILED, Failure, Kind, Ready, WorkerConfig, frame
 from robosystems.graph_api.concurrency.linux import OwnMemory, set_data_limit, set_process_name
 from robosystems.graph_api.domain.errors import GraphApiError
 from robosystems.graph_api.worker.channel import Channel, PeerGoneError
@@ -183,7 +183,7 @@ class Worker:
             self._writer.writes.note.remove()
         except (GraphApiError, OSError):
             return NOT_CLOSED
-        return 0
+        return EXIT_SPOILED if self._writer.writes.spoiled else 0
 
     def _drain(self, seconds: float) -> bool:
         """Watch on until nothing is pending; return whether that was reached in time."""

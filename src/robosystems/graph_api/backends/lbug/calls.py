@@ -16,7 +16,7 @@ from robosystems.graph_api.backends.lbug.wire import (
     StatementPart,
     TransactionRequest,
 )
-from robosystems.graph_api.domain.errors import GraphApiError, QueryTimeoutError
+from robosystems.graph_api.domain.errors import GraphApiError, QueryCancelledError, QueryTimeoutError
 from robosystems.graph_api.domain.load import LoadRequest
 from robosystems.graph_api.domain.query import (
     AccessMode,
@@ -34,6 +34,11 @@ _FORMATS: Final = {each: Format[each.name] for each in ResultFormat}
 _encode: Final = msgspec.msgpack.Encoder().encode
 _SHOWN_CHARACTERS: Final = 1_000
 
+_CANCEL_S: Final = 5.0
+"""A worker that was told to stop a call has so long, as if the call's deadline came then."""
+
+_UNKNOWN_OUTCOME: Final = " Whether it was committed is not known: check before repeating it."
+
 
 class Call(ABC):
     """One request. The future is its answer; cancelling the future means that nobody wants it any more.
@@ -46,11 +51,23 @@ class Call(ABC):
     Attributes:
         request_id: Number on the connection that carries it; 0 before it is sent.
         deadline: When it must be answered, on the monotonic clock.
+        cancelled: Whether the worker was told to stop it.
         overdue: Whether it was answered here because the worker was late.
         stream: Where the pieces of a streamed answer go; None before its head has come.
     """
 
-    __slots__ = ("deadline", "future", "mode", "overdue", "query_id", "request_id", "started", "stream", "timeout_s")
+    __slots__ = (
+        "cancelled",
+        "deadline",
+        "future",
+        "mode",
+        "overdue",
+        "query_id",
+        "request_id",
+        "started",
+        "stream",
+        "timeout_s",
+    )
 
     kind: ClassVar[int]
 
@@ -61,6 +78,7 @@ class Call(ABC):
         self.started = time.monotonic()
         self.deadline = self.started + timeout_s
         self.request_id = 0
+        self.cancelled = False
         self.overdue = False
         self.stream: StreamBuffer | None = None
         self.future: asyncio.Future[EncodedResult] = asyncio.get_running_loop().create_future()
@@ -81,14 +99,25 @@ class Call(ABC):
         elif self.stream is not None:
             self.stream.fail(error)
 
+    def cancel(self) -> None:
+        """Note that the worker was told to stop it: from now on it has little time left."""
+        if not self.cancelled:
+            self.cancelled = True
+            self.deadline = min(self.deadline, time.monotonic() + _CANCEL_S)
+
     def expire(self) -> None:
-        """Answer that the deadline has passed: the worker did not say so in time."""
+        """Answer that the deadline has passed, or that it was cancelled: the worker did not say so in time."""
         self.overdue = True
+        if self.cancelled:
+            detail = "The query was cancelled, and did not stop in time."
+            unknown = "" if self.mode is AccessMode.READ else _UNKNOWN_OUTCOME
+            self.fail(QueryCancelledError(f"{detail}{unknown}"))
+            return
         detail = f"The query did not end within its time-out of {self.timeout_s:g} s."
         if self.mode is AccessMode.READ:
             self.fail(QueryTimeoutError(detail, timeout_s=self.timeout_s))
         else:
-            detail += " Whether it was committed is not known: check before repeating it."
+            detail += _UNKNOWN_OUTCOME
             self.fail(QueryTimeoutError(detail, timeout_s=self.timeout_s, outcome="unknown"))
 
     def describe(self) -> RunningQuery:

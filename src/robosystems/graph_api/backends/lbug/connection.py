@@ -7,6 +7,7 @@ from typing import Final, Protocol, cast
 import msgspec
 
 from robosystems.graph_api.backends.lbug.calls import Call
+from robosystems.graph_api.backends.lbug.observer import StopCause
 from robosystems.graph_api.backends.lbug.result_stream import ResultStream, StreamBuffer
 from robosystems.graph_api.backends.lbug.wire import (
     CREDIT,
@@ -19,7 +20,13 @@ from robosystems.graph_api.backends.lbug.wire import (
     SummaryFlag,
     frame,
 )
-from robosystems.graph_api.domain.errors import GraphApiError, PayloadTooLargeError, PoolExhaustedError
+from robosystems.graph_api.domain.errors import (
+    GraphApiError,
+    PayloadTooLargeError,
+    PoolExhaustedError,
+    QueryCancelledError,
+    QueryTimeoutError,
+)
 from robosystems.graph_api.domain.query import EncodedResult, ResultSummary
 
 BACKSTOP_S: Final = 0.2
@@ -43,6 +50,11 @@ _ERROR: Final = int(Kind.ERROR)
 _TRUNCATED: Final = int(SummaryFlag.TRUNCATED)
 _DEGRADED: Final = int(SummaryFlag.DEGRADED)
 
+_STOP_CAUSES: Final[dict[type[GraphApiError], StopCause]] = {
+    QueryTimeoutError: StopCause.DEADLINE,
+    QueryCancelledError: StopCause.CANCELLED,
+}
+
 _decode_failure: Final = msgspec.msgpack.Decoder(Failure).decode
 _decode_ready: Final = msgspec.msgpack.Decoder(Ready).decode
 
@@ -58,6 +70,9 @@ class ConnectionEvents(Protocol):
 
     def worker_degraded(self) -> None:
         """A commit was durable, but the checkpoint after it failed."""
+
+    def worker_stopped_query(self, cause: StopCause) -> None:
+        """A query was stopped before its end, or before it began."""
 
     def connection_lost(self, *, broken_protocol: bool) -> None:
         """No more answers will come; `pending` still holds what was not answered."""
@@ -272,7 +287,7 @@ class WorkerConnection(asyncio.Protocol):
             call = self.pending.pop(request_id, None)
             self._answered += 1
             if call is not None:
-                call.fail(_decode_failure(payload).to_error())
+                call.fail(self._failure(payload))
         elif kind == _READY:
             self._events.worker_ready(_decode_ready(payload))
         elif kind == _FAILED:
@@ -296,6 +311,14 @@ class WorkerConnection(asyncio.Protocol):
         if flags & _DEGRADED:
             self._events.worker_degraded()
         return ResultSummary(rows, bool(flags & _TRUNCATED), milliseconds)
+
+    def _failure(self, payload: bytes) -> GraphApiError:
+        """Decode an error, and tell the owner if it says that the query was stopped."""
+        error = _decode_failure(payload).to_error()
+        cause = _STOP_CAUSES.get(type(error))
+        if cause is not None:
+            self._events.worker_stopped_query(cause)
+        return error
 
     def _refuse_peer(self) -> None:
         """Give up on a worker that does not keep to the protocol."""

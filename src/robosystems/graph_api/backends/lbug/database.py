@@ -5,17 +5,18 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from robosystems.graph_api.backends.lbug import refusals
 from robosystems.graph_api.backends.lbug.backlog import Backlog
 from robosystems.graph_api.backends.lbug.calls import Call
+from robosystems.graph_api.backends.lbug.endings import report_end
 from robosystems.graph_api.backends.lbug.manifest import ManifestState
-from robosystems.graph_api.backends.lbug.observer import BackendObserver, CloseReason, KillReason
+from robosystems.graph_api.backends.lbug.observer import BackendObserver, CloseReason, KillReason, StopCause
 from robosystems.graph_api.backends.lbug.open_slots import OpenSlots
 from robosystems.graph_api.backends.lbug.opening import DatabaseUnusable, OpenOrder, WorkerOpener
 from robosystems.graph_api.backends.lbug.options import LbugBackendConfig
+from robosystems.graph_api.backends.lbug.phase import Phase
 from robosystems.graph_api.backends.lbug.record_keeper import RecordKeeper
 from robosystems.graph_api.backends.lbug.usage import DiskQuota
 from robosystems.graph_api.backends.lbug.worker_process import WorkerProcess
@@ -31,18 +32,6 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 
 _GONE_WAIT_S: Final = 10.0
-
-
-class Phase(Enum):
-    """What a database is doing. Everything but CLOSED, OPEN and BROKEN ends by itself."""
-
-    CLOSED = "closed"
-    OPENING = "opening"
-    OPEN = "open"
-    CLOSING = "closing"
-    RECOVERING = "recovering"
-    """Its process died; it opens again when the old one is certainly gone."""
-    BROKEN = "broken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +132,7 @@ class Database:
         if call in self._backlog:
             self._backlog.cancel(call)
         elif self._worker is not None and self._worker.connection.pending.get(call.request_id) is call:
+            call.cancel()
             self._worker.connection.cancel(call.request_id)
 
     @property
@@ -311,7 +301,7 @@ class Database:
             if not await worker.ended(self._services.config.close_timeout_s):
                 self._kill(worker, KillReason.CLOSE_TIMEOUT)
                 await worker.ended(_GONE_WAIT_S)
-            self._report_end(worker, reason)
+            report_end(self._services.observer, self.graph_id, worker, reason)
         self._ended()
         self._settle(Phase.CLOSED)
 
@@ -320,7 +310,7 @@ class Database:
         if not await worker.ended(_GONE_WAIT_S):
             self._kill(worker, KillReason.PROTOCOL)
             await worker.ended(_GONE_WAIT_S)
-        self._report_end(worker, None)
+        report_end(self._services.observer, self.graph_id, worker, None)
         self._worker = None
         self.restarts += 1
         # One that dies young twice is opened for the next call only: no endless loop that nobody asked for.
@@ -333,15 +323,6 @@ class Database:
         else:
             self._ended()
             self._settle(Phase.CLOSED)
-
-    def _report_end(self, worker: WorkerProcess, reason: CloseReason | None) -> None:
-        if worker.killed is not None:
-            return
-        if reason is not None and worker.cause == "exit 0":
-            self._services.observer.closed(self.graph_id, reason)
-        else:
-            _LOG.error("the process of database %s died (%s)", self.graph_id, worker.cause)
-            self._services.observer.crashed(self.graph_id, worker.cause)
 
     def _kill(self, worker: WorkerProcess, reason: KillReason) -> None:
         if worker.killed is None:
@@ -360,6 +341,10 @@ class Database:
         """Report that a checkpoint failed after a durable commit."""
         _LOG.error("database %s: committed, but the checkpoint failed (disk full?)", self.graph_id)
         self._services.observer.degraded(self.graph_id)
+
+    def worker_stopped_query(self, cause: StopCause) -> None:
+        """Count it."""
+        self._services.observer.stopped(self.graph_id, cause)
 
     # -- administration -----------------------------------------------------------------------------------------------
 

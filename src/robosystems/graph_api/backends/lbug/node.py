@@ -7,7 +7,7 @@ from typing import Final
 
 from robosystems.graph_api.backends.lbug.catalog import Catalog
 from robosystems.graph_api.backends.lbug.database import DatabaseServices
-from robosystems.graph_api.backends.lbug.observer import BackendObserver, CloseReason
+from robosystems.graph_api.backends.lbug.observer import BackendObserver, CloseReason, StopCause
 from robosystems.graph_api.backends.lbug.open_slots import OpenSlots
 from robosystems.graph_api.backends.lbug.opening import WorkerOpener
 from robosystems.graph_api.backends.lbug.options import LbugBackendConfig
@@ -197,4 +197,7 @@ class _NoListener:
         """Nothing to do."""
 
     def worker_degraded(self) -> None:
+        """Nothing to do."""
+
+    def worker_stopped_query(self, cause: StopCause) -> None:
         """Nothing to do."""

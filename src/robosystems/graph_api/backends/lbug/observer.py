@@ -15,8 +15,16 @@ class CloseReason(StrEnum):
     SHUTDOWN = "shutdown"
 
 
+class StopCause(StrEnum):
+    """Why a query was stopped."""
+
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+    """By its caller, by whoever may manage the database, or because its client went away."""
+
+
 class KillReason(StrEnum):
-    """Why a worker was killed on purpose."""
+    """Why a worker was ended on purpose."""
 
     STUCK = "stuck"
     """It did not stop a statement within the grace after its deadline."""
@@ -27,6 +35,8 @@ class KillReason(StrEnum):
     DROPPED = "dropped"
     MEMORY = "memory"
     """It used more memory than one database may."""
+    SPOILED = "spoiled"
+    """It ended by itself after a failed load, which the engine cannot undo completely; the next one is sound."""
 
 
 class BackendObserver(Protocol):
@@ -48,7 +58,10 @@ class BackendObserver(Protocol):
         """A worker died by itself; `cause` is `SIGSEGV`, `exit 1`, or `unknown`."""
 
     def killed(self, graph_id: GraphId, reason: KillReason) -> None:
-        """A worker was killed on purpose. `crashed` is not called for it."""
+        """A worker was ended on purpose. `crashed` is not called for it."""
+
+    def stopped(self, graph_id: GraphId, cause: StopCause) -> None:
+        """A query was stopped before its end, or before it began; its worker goes on."""
 
     def degraded(self, graph_id: GraphId) -> None:
         """A commit is durable, but the checkpoint after it failed."""
@@ -76,6 +89,9 @@ class SilentObserver:
         """Ignore it."""
 
     def killed(self, graph_id: GraphId, reason: KillReason) -> None:
+        """Ignore it."""
+
+    def stopped(self, graph_id: GraphId, cause: StopCause) -> None:
         """Ignore it."""
 
     def degraded(self, graph_id: GraphId) -> None:

@@ -18,8 +18,8 @@ from robosystems.graph_api.domain.errors import GraphApiError, ShuttingDownError
 
 _LOG: Final = logging.getLogger(__name__)
 
-_FORK_TIMEOUT_S: Final = 5.0
-"""For an order to be carried out, the template's own start included; then the template is taken for stuck."""
+_TEMPLATE_WAIT_S: Final = 5.0
+"""For a template to be there that can be given an order."""
 
 _KILLED_WAIT_S: Final = 10.0
 """For a killed process to be gone; only a process in an uninterruptible system call takes so long."""
@@ -149,7 +149,7 @@ class WorkerSupervisor:
     async def _forked(self, worker: WorkerProcess) -> None:
         """Wait until the worker runs."""
         await asyncio.wait(
-            (worker.forked, worker.opening), timeout=_FORK_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+            (worker.forked, worker.opening), timeout=self._patience_s, return_when=asyncio.FIRST_COMPLETED
         )
         if not worker.forked.done():
             if worker.opening.done():
@@ -165,13 +165,18 @@ class WorkerSupervisor:
             worker.connection.abort()
             raise TemplateLost
 
+    @property
+    def _patience_s(self) -> float:
+        """How long an order may take before the template is taken for stuck."""
+        return self._template.patience_s if self._template is not None else _TEMPLATE_WAIT_S
+
     def _death_while_opening(self, worker: WorkerProcess) -> GraphApiError:
         if worker.killed is KillReason.OPEN_TIMEOUT:
             return WorkerCrashedError(f"The database did not open within {self._options.open_timeout_s:g} s.")
         return WorkerCrashedError(f"The database's process died while opening it ({worker.cause}).", cause=worker.cause)
 
     async def _order(self, template: TemplateProcess, worker: WorkerProcess, config: WorkerConfig, end: int) -> None:
-        deadline = asyncio.get_running_loop().time() + _FORK_TIMEOUT_S
+        deadline = asyncio.get_running_loop().time() + template.patience_s
         while True:
             try:
                 template.order(worker.worker_id, config, end)
@@ -185,7 +190,7 @@ class WorkerSupervisor:
                 raise TemplateLost from None
 
     async def _usable_template(self) -> TemplateProcess:
-        deadline = asyncio.get_running_loop().time() + _FORK_TIMEOUT_S
+        deadline = asyncio.get_running_loop().time() + _TEMPLATE_WAIT_S
         while self._template is None or not self._template.alive:
             if self._closing:
                 raise ShuttingDownError("The node is shutting down.")

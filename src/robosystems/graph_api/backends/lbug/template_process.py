@@ -24,6 +24,13 @@ _encode_order: Final = msgspec.msgpack.Encoder().encode
 _decode_message: Final[Callable[[bytes], Forked | Exited]] = msgspec.msgpack.Decoder(Forked | Exited).decode
 
 
+_START_S: Final = 30.0
+"""For the first order, the template's own start included: much of it is reading libraries, on a busy machine slowly."""
+
+_ORDER_S: Final = 5.0
+"""For any other order: a fork takes some milliseconds."""
+
+
 class TemplateEvents(Protocol):
     """What the owner of a template is told; called on the event loop."""
 
@@ -64,6 +71,7 @@ class TemplateProcess:
                 raise
         self.process_id = self._process.pid
         self.alive = True
+        self._has_forked = False
         self.started = self._loop.time()
         self._pidfd = os.pidfd_open(self.process_id)
         self._loop.add_reader(self._pidfd, self._on_death)
@@ -82,6 +90,11 @@ class TemplateProcess:
             OSError: It is dead or dying.
         """
         socket.send_fds(self._control, [_encode_order(ForkOrder(worker_id, config))], [descriptor])
+
+    @property
+    def patience_s(self) -> float:
+        """Seconds that an order may take; then it is stuck. The first one waits for the engines to be imported."""
+        return _ORDER_S if self._has_forked else _START_S
 
     def kill(self) -> None:
         """End it at once; `template_died` follows. Workers live on."""
@@ -114,6 +127,7 @@ class TemplateProcess:
     def _deliver(self, message: bytes) -> None:
         decoded = _decode_message(message)
         if isinstance(decoded, Forked):
+            self._has_forked = True
             self._events.worker_forked(decoded)
         else:
             self._events.worker_exited(decoded)

@@ -52,6 +52,9 @@ class Kind(IntEnum):
     ERROR = 70
 
 
+EXIT_SPOILED: Final = 5
+"""Status of a worker that closed its database in order, because only a new process may write to it."""
+
 HEADER: Final = Struct("<IBI")
 """Length, kind, request id."""
 

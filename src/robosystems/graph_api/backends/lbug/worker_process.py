@@ -7,9 +7,9 @@ import signal
 from typing import Final, Protocol
 
 from robosystems.graph_api.backends.lbug.connection import WorkerConnection
-from robosystems.graph_api.backends.lbug.observer import KillReason
+from robosystems.graph_api.backends.lbug.observer import KillReason, StopCause
 from robosystems.graph_api.backends.lbug.template_process import name_of_exit_code
-from robosystems.graph_api.backends.lbug.wire import Ready
+from robosystems.graph_api.backends.lbug.wire import EXIT_SPOILED, Ready
 from robosystems.graph_api.domain.errors import GraphApiError
 
 _SOCKET_GRACE_S: Final = 0.5
@@ -30,6 +30,9 @@ class WorkerListener(Protocol):
 
     def worker_degraded(self) -> None:
         """A commit was durable, but the checkpoint after it failed."""
+
+    def worker_stopped_query(self, cause: StopCause) -> None:
+        """A query was stopped before its end, or before it began."""
 
 
 class WorkerProcess:
@@ -130,6 +133,11 @@ class WorkerProcess:
         """How it ended: `SIGSEGV`, `exit 1`, or `unknown`."""
         return name_of_exit_code(self._status.result() if self._status.done() else None)
 
+    @property
+    def ended_spoiled(self) -> bool:
+        """Whether it closed its database in order, because only a new process may write on."""
+        return self._status.done() and self._status.result() == EXIT_SPOILED
+
     # -- what the connection reports ----------------------------------------------------------------------------------
 
     def worker_ready(self, ready: Ready) -> None:
@@ -145,6 +153,10 @@ class WorkerProcess:
     def worker_degraded(self) -> None:
         """Pass it on."""
         self._listener.worker_degraded()
+
+    def worker_stopped_query(self, cause: StopCause) -> None:
+        """Pass it on."""
+        self._listener.worker_stopped_query(cause)
 
     def connection_lost(self, *, broken_protocol: bool) -> None:
         """The socket is closed: tell the owner, and see to it that the process ends."""
