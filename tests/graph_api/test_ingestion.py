@@ -465,8 +465,8 @@ def raw_upload(server: RunningServer, tenant: Tenant) -> socket.socket:
 
 def test_a_client_that_goes_away_in_mid_upload_leaves_nothing(server: RunningServer, tenant: Tenant) -> None:
     """No file, no rows, no place taken."""
-    connections = [raw_upload(server, tenant) for _ in range(4)]
-    wait_until(lambda: len(tenant.incoming()) == 4)
+    connections = [raw_upload(server, tenant) for _ in range(2)]
+    wait_until(lambda: len(tenant.incoming()) == 2)
     for connection in connections:
         connection.close()
     wait_until(lambda: not tenant.incoming())

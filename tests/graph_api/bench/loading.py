@@ -100,9 +100,7 @@ def loaded(connection: EngineConnection, path: Path, name: str) -> None:
     """Load as a worker does."""
     table = "K" if name == "relationships.parquet" else "P"
     form = name.rpartition(".")[2]
-    order = LoadOrder(
-        table, str(path), form, 600.0, "from", "to", None, None, ignore_unknown_columns=False, delimiter=","
-    )
+    order = LoadOrder(table, str(path), form, 600.0, "from", "to", None, None, ignore_unknown_columns=False)
     load_file(connection, order, path.parent.parent)
 
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from robosystems.graph_api.domain.errors import LoadError
 from robosystems.graph_api.domain.schema import DecimalType, ScalarKind, ScalarType
-from robosystems.graph_api.worker.loading.convert import first_unfit, to_transport
-from robosystems.graph_api.worker.loading.csv_text import CsvText
+from robosystems.graph_api.worker.loading.convert import fitting_parts, to_transport
+from robosystems.graph_api.worker.loading.csv_text import CsvText, Dialect
 from robosystems.graph_api.worker.loading.scalars import ConversionError
 from tests.graph_api.unit.loading_support import LoadingGraph, open_graph
 
@@ -159,11 +159,11 @@ def test_what_a_csv_writer_quotes_is_well_formed(records: list[list[str]], end: 
     names = ["a", 'b"\n,']
     file = io.StringIO()
     csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator=end).writerows([names, *records])
-    text = CsvText(file.getvalue().encode(), ",")
+    text = CsvText(file.getvalue().encode(), Dialect())
     assert text.header() == names
-    rest = b"".join(text.pieces())
+    rest = b"".join(piece for piece, _ in text.pieces())
     assert list(csv.reader(io.StringIO(rest.decode(), newline=""))) == records
-    assert text.first_ragged(2, lambda: None) is None
+    assert {record.fields for record in text.records()} == {2}
 
 
 @given(st.binary(max_size=80))
@@ -171,20 +171,22 @@ def test_the_check_of_quotes_ends_for_any_bytes(data: bytes) -> None:
     """Whatever the bytes, it finds a broken line or none."""
     lines = 0
     try:
-        list(CsvText(b'a,b\n"' + data, ",").pieces())
+        list(CsvText(b'a,b\n"' + data, Dialect()).pieces())
     except LoadError as error:
         lines = int(str(error.context["line"]))
     assert 0 <= lines <= 2 + data.count(b"\n") + data.count(b"\r")
 
 
-@given(st.lists(st.sampled_from(["1", "x", None]), min_size=1, max_size=200).filter(lambda values: "x" in values))
-def test_the_first_unfit_value_is_found(values: list[str | None]) -> None:
-    """The one with the lowest number, whatever comes after it."""
+@given(st.lists(st.sampled_from(["1", "x", None]), min_size=1, max_size=200))
+def test_all_unfit_values_are_found_and_all_others_converted(values: list[str | None]) -> None:
+    """In order, whatever stands between them."""
     array = pa.array(values, pa.string())
     kind = ScalarType(ScalarKind.INT64)
-    index, error = first_unfit(lambda low, high: to_transport(array[low:high], kind), len(array))
-    assert index == values.index("x")
-    assert isinstance(error, ConversionError)
+    found: list[Any] = []
+    for begin, part in fitting_parts(lambda low, high: to_transport(array[low:high], kind), 0, len(array)):
+        assert begin == len(found)
+        found += ["x"] if isinstance(part, ConversionError) else part.to_pylist()
+    assert found == [1 if value == "1" else value for value in values]
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=None), st.integers(0, 12), st.integers(1, 26))

@@ -92,7 +92,6 @@ def load_order(table: str, path: Path, form: str = "parquet", **changed: Any) ->
         "from_table": None,
         "to_table": None,
         "ignore_unknown_columns": False,
-        "delimiter": ",",
     }
     return LoadOrder(table=table, path=str(path), format=form, **(usual | changed))
 

@@ -143,7 +143,7 @@ def test_a_value_of_the_wrong_kind_is_refused_with_its_row(graph: LoadingGraph, 
 def test_a_line_with_too_few_or_too_many_fields_is_refused_with_its_line(graph: LoadingGraph) -> None:
     """The physical line counts, also behind a value with line breaks."""
     error = refusal(graph.load_csv, "T", 'id,s\n1,"a\nb"\n\n2\n')
-    assert "Line 5 (row 2) has 1 fields, but the header has 2" in error.detail
+    assert "Line 5 (row 2) has 1 fields, but there are 2 columns" in error.detail
     assert (error.context["line"], error.context["row"]) == (5, 2)
     assert "Line 3 (row 2) has 3 fields" in refusal(graph.load_csv, "T", "id,s\n1,a\n2,b,c\n").detail
 

@@ -10,7 +10,7 @@ import pytest
 
 from robosystems.graph_api.backends.lbug.engine import StatementInterrupted
 from robosystems.graph_api.domain.errors import InvalidRequestError, QueryCancelledError, QueryTimeoutError
-from robosystems.graph_api.worker.loading import load_file
+from robosystems.graph_api.worker.loading import Watch, load_file
 from tests.graph_api.unit.loading_support import LoadingGraph, load_order, open_graph, refusal
 
 ROWS: Final = 300_000
@@ -179,7 +179,7 @@ def test_whoever_waits_can_end_the_conversion(graph: LoadingGraph) -> None:
 
     path = graph.place(b"id,n\na,1\n")
     with pytest.raises(QueryCancelledError):
-        load_file(graph.connection, load_order("T", path, "csv"), graph.directory, check=cancelled)
+        load_file(graph.connection, load_order("T", path, "csv"), graph.directory, Watch(cancelled))
 
 
 def test_files_outside_of_the_incoming_directory_are_refused(graph: LoadingGraph, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_files_outside_of_the_incoming_directory_are_refused(graph: LoadingGraph
 
 def test_an_unknown_format_is_refused(graph: LoadingGraph) -> None:
     """The error names the known ones."""
-    with pytest.raises(InvalidRequestError, match="use one of parquet, csv, ndjson"):
+    with pytest.raises(InvalidRequestError, match="use one of parquet, arrow, csv, ndjson"):
         graph.load("T", graph.place(b"x"), "xlsx")
 
 

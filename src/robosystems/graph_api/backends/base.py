@@ -4,7 +4,7 @@ An implementation can be written from this file alone; `tests/graph_api/conforma
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ from typing import Self
 from robosystems.graph_api.domain.capabilities import BackendCapabilities
 from robosystems.graph_api.domain.graph import DatabaseLimits, DatabaseRecord, DatabaseState
 from robosystems.graph_api.domain.ids import GraphId
-from robosystems.graph_api.domain.load import LoadReport, LoadRequest
+from robosystems.graph_api.domain.load import LoadProgress, LoadReport, LoadRequest
 from robosystems.graph_api.domain.query import EncodedResult, Query, RunningQuery, TransactionStatement
 from robosystems.graph_api.domain.schema import GraphSchema
 
@@ -158,13 +158,32 @@ class GraphBackend(ABC):
         """
 
     @abstractmethod
-    async def load(self, graph_id: GraphId, request: LoadRequest, *, query_id: str) -> LoadReport:
-        """Load one file into one table, all or nothing; columns are matched by name. Takes its turn among the writes.
+    async def load(
+        self,
+        graph_id: GraphId,
+        request: LoadRequest,
+        *,
+        query_id: str,
+        on_progress: Callable[[LoadProgress], None] | None = None,
+    ) -> LoadReport:
+        """Load one file into one table in one transaction, which readers see whole or not at all, even after a crash.
+
+        Columns are matched by name. Takes its turn among the writes. `on_progress` is called about once a second.
 
         Raises:
             TableNotFoundError: No such table.
             LoadError: The file is unreadable or does not fit, or a row is wrong (context: `row` from 1, `reason`).
             Others as `run`.
+        """
+
+    @abstractmethod
+    async def rejects(self, graph_id: GraphId, load_id: str) -> Path:
+        """A file with the rows that a load with `OnError.SKIP` left out: NDJSON of `domain.load.Reject`.
+
+        It is kept for a day at least, unless many loads follow. Opens nothing.
+
+        Raises:
+            LoadNotFoundError: There is none.
         """
 
     @abstractmethod

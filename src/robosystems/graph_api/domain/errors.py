@@ -14,7 +14,7 @@
     ├── UnauthorizedError / ScopeError
     ├── StatementForbiddenError        the policy refused the statement
     ├── NotFoundError
-    │   ├── DatabaseNotFoundError, TableNotFoundError, QueryNotFoundError
+    │   ├── DatabaseNotFoundError, TableNotFoundError, QueryNotFoundError, LoadNotFoundError
     ├── ConflictError
     │   ├── DatabaseExistsError, DatabaseBusyError
     ├── PayloadTooLargeError
@@ -144,6 +144,12 @@ class QueryNotFoundError(NotFoundError):
     """No such running query (it may have ended)."""
 
     code = "QUERY_NOT_FOUND"
+
+
+class LoadNotFoundError(NotFoundError):
+    """No such load, or nothing of it is kept any more."""
+
+    code = "LOAD_NOT_FOUND"
 
 
 class ConflictError(GraphApiError):

@@ -33,6 +33,7 @@ STATUS_BY_ERROR: Final[Mapping[type[GraphApiError], int]] = {
     errors.DatabaseNotFoundError: 404,
     errors.TableNotFoundError: 404,
     errors.QueryNotFoundError: 404,
+    errors.LoadNotFoundError: 404,
     errors.ConflictError: 409,
     errors.DatabaseExistsError: 409,
     errors.DatabaseBusyError: 409,

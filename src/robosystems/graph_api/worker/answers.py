@@ -98,9 +98,9 @@ class Replies:
         payload = _encode_failure(Failure.from_error(error))
         self._collect(_pack_header(len(payload), _ERROR, request_id) + payload)
 
-    def frame(self, kind: Kind, payload: bytes) -> None:
+    def frame(self, kind: Kind, payload: bytes, request_id: int = 0) -> None:
         """Send a frame that answers nothing."""
-        self._collect(_pack_header(len(payload), kind, 0) + payload)
+        self._collect(_pack_header(len(payload), kind, request_id) + payload)
 
     def rows(self, request: Request, pieces: Iterator[Piece], figures: Figures) -> None:
         """Answer with encoded rows: as one document if they are few, else as a stream.

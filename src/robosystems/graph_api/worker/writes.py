@@ -14,6 +14,7 @@ from robosystems.graph_api.backends.lbug.engine import DegradedCommit, EngineRes
 from robosystems.graph_api.backends.lbug.log_note import LogNote
 from robosystems.graph_api.backends.lbug.wire import (
     Format,
+    Kind,
     LoadOrder,
     RunRequest,
     StatementPart,
@@ -21,6 +22,7 @@ from robosystems.graph_api.backends.lbug.wire import (
     TransactionRequest,
 )
 from robosystems.graph_api.domain.errors import DiskFullError, GraphApiError
+from robosystems.graph_api.domain.load import LoadProgress
 from robosystems.graph_api.worker.answers import Replies
 from robosystems.graph_api.worker.channel import PeerGoneError
 from robosystems.graph_api.worker.counting import Counter
@@ -278,21 +280,30 @@ class Writes:
     def load(self, request: Request, order: LoadOrder) -> None:
         """Load a file and answer with the report."""
         # Heavy, and often not needed.
-        from robosystems.graph_api.worker.loading import DegradedLoad, EngineSpoiled, load_file  # noqa: PLC0415
+        from robosystems.graph_api.worker.loading import DegradedLoad, EngineSpoiled, Watch, load_file  # noqa: PLC0415
+
+        def tell(progress: LoadProgress) -> None:
+            self.replies.frame(Kind.PROGRESS, _encode(progress), request.request_id)
+            self.replies.flush()
 
         started = perf_counter()
+        flags = SummaryFlag.NONE
         self.executor.use_threads(self._settings.engine_threads)
+        watch = Watch(request.check, tell if order.progress else None)
         try:
             with self.executor.interruptible(request):
                 try:
-                    report = load_file(self.executor.connection, order, self._settings.directory, check=request.check)
+                    report = load_file(self.executor.connection, order, self._settings.directory, watch)
                 except EngineSpoiled as event:
                     self.spoiled = True
                     raise event.cause from event
         except DegradedLoad as event:
-            self._checkpoint_load()
+            if event.logged:
+                flags = SummaryFlag.DEGRADED
+            else:
+                self._checkpoint_load()
             report = event.report
-        self.replies.plain(request.request_id, _encode(report), (perf_counter() - started) * 1000.0)
+        self.replies.plain(request.request_id, _encode(report), (perf_counter() - started) * 1000.0, flags)
 
     def _checkpoint_load(self) -> None:
         """Make a load durable whose checkpoint failed. Unlike those of other writes, its rows are in no log.

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from robosystems.graph_api.backends.lbug.introspection import Rows
 from robosystems.graph_api.backends.lbug.node import Node
 from robosystems.graph_api.backends.lbug.observer import BackendObserver, SilentObserver
 from robosystems.graph_api.backends.lbug.options import LbugBackendConfig
+from robosystems.graph_api.backends.lbug.reject_files import find_rejects
 from robosystems.graph_api.backends.lbug.schema_access import (
     as_schema_error,
     count_rows,
@@ -33,7 +34,7 @@ from robosystems.graph_api.domain.capabilities import BackendCapabilities
 from robosystems.graph_api.domain.errors import GraphApiError, StatementError, UnavailableError
 from robosystems.graph_api.domain.graph import DatabaseLimits, DatabaseRecord, DatabaseState
 from robosystems.graph_api.domain.ids import GraphId
-from robosystems.graph_api.domain.load import LoadReport, LoadRequest
+from robosystems.graph_api.domain.load import LoadProgress, LoadReport, LoadRequest
 from robosystems.graph_api.domain.query import (
     AccessMode,
     EncodedResult,
@@ -248,14 +249,26 @@ class LadybugBackend(GraphBackend):
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(path.unlink, missing_ok=True)
 
-    async def load(self, graph_id: GraphId, request: LoadRequest, *, query_id: str) -> LoadReport:
+    async def load(
+        self,
+        graph_id: GraphId,
+        request: LoadRequest,
+        *,
+        query_id: str,
+        on_progress: Callable[[LoadProgress], None] | None = None,
+    ) -> LoadReport:
         """Have the worker load a file; see the port."""
         database = self._database(graph_id)
         if database.keeper.record.limits.max_disk_bytes is not None:  # The look, with the new file, costs its place.
             usage = await asyncio.to_thread(measure_usage, database.keeper.directory, None)
             database.quota.used = usage.size_bytes
             database.quota.check()
-        return decode_report(await database.request(LoadCall(request, query_id)))
+        return decode_report(await database.request(LoadCall(request, query_id, on_progress)))
+
+    async def rejects(self, graph_id: GraphId, load_id: str) -> Path:
+        """Look into the database's directory; see the port."""
+        directory = self._database(graph_id).keeper.directory
+        return await asyncio.to_thread(find_rejects, directory.rejects, load_id)
 
     async def ping(self) -> None:
         """Return if workers can be started; see the port."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
@@ -17,7 +17,7 @@ from robosystems.graph_api.backends.lbug.wire import (
     TransactionRequest,
 )
 from robosystems.graph_api.domain.errors import GraphApiError, QueryCancelledError, QueryTimeoutError
-from robosystems.graph_api.domain.load import LoadRequest
+from robosystems.graph_api.domain.load import LoadProgress, LoadRequest
 from robosystems.graph_api.domain.query import (
     AccessMode,
     EncodedResult,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _FORMATS: Final = {each: Format[each.name] for each in ResultFormat}
 _encode: Final = msgspec.msgpack.Encoder().encode
+_decode_progress: Final = msgspec.json.Decoder(LoadProgress).decode
 _SHOWN_CHARACTERS: Final = 1_000
 
 _CANCEL_S: Final = 5.0
@@ -91,6 +92,9 @@ class Call(ABC):
     @abstractmethod
     def payload(self, seconds_left: float) -> bytes:
         """Return the payload of the frame to send."""
+
+    def progressed(self, payload: bytes) -> None:
+        """Take a PROGRESS frame; only loads ask for them."""
 
     def fail(self, error: GraphApiError) -> None:
         """Answer with an error, unless it was answered before."""
@@ -190,13 +194,21 @@ class TransactionCall(Call):
 class LoadCall(Call):
     """One file into one table."""
 
-    __slots__ = ("_request",)
+    __slots__ = ("_on_progress", "_request")
 
     kind = int(Kind.LOAD)
 
-    def __init__(self, request: LoadRequest, query_id: str) -> None:
+    def __init__(
+        self, request: LoadRequest, query_id: str, on_progress: Callable[[LoadProgress], None] | None = None
+    ) -> None:
         super().__init__(query_id, AccessMode.WRITE, request.timeout_s)
         self._request = request
+        self._on_progress = on_progress
+
+    def progressed(self, payload: bytes) -> None:
+        """Pass on how far it is."""
+        if self._on_progress is not None and not self.future.done():
+            self._on_progress(_decode_progress(payload))
 
     @property
     def text(self) -> str:
@@ -217,7 +229,17 @@ class LoadCall(Call):
                 from_table=request.from_table,
                 to_table=request.to_table,
                 ignore_unknown_columns=request.ignore_unknown_columns,
-                delimiter=request.delimiter,
+                delimiter=request.csv.delimiter,
+                header=request.csv.header,
+                columns=request.csv.columns,
+                quote=request.csv.quote,
+                null=request.csv.null,
+                encoding=request.csv.encoding,
+                mode=request.mode,
+                detach=request.detach,
+                on_error=request.on_error,
+                load_id=request.load_id,
+                progress=self._on_progress is not None,
             )
         )
 

@@ -47,6 +47,7 @@ _HEAD: Final = int(Kind.HEAD)
 _CHUNK: Final = int(Kind.CHUNK)
 _END: Final = int(Kind.END)
 _ERROR: Final = int(Kind.ERROR)
+_PROGRESS: Final = int(Kind.PROGRESS)
 _TRUNCATED: Final = int(SummaryFlag.TRUNCATED)
 _DEGRADED: Final = int(SummaryFlag.DEGRADED)
 
@@ -288,6 +289,10 @@ class WorkerConnection(asyncio.Protocol):
             self._answered += 1
             if call is not None:
                 call.fail(self._failure(payload))
+        elif kind == _PROGRESS:
+            call = self.pending.get(request_id)
+            if call is not None:
+                call.progressed(payload)
         elif kind == _READY:
             self._events.worker_ready(_decode_ready(payload))
         elif kind == _FAILED:

@@ -10,6 +10,7 @@
     <base>/<graph_id>/lock            held by its worker
     <base>/<graph_id>/graph.lbug      the engine's file, with its side files and the note of `log_note`
     <base>/<graph_id>/incoming/       files to be loaded
+    <base>/<graph_id>/rejects/        rows that loads left out, for a while
     <base>/<graph_id>/tmp/            the worker's own temporary files
 
 A graph id cannot begin with a dot, so the server's own entries never clash with a database.
@@ -62,6 +63,11 @@ class DatabaseDirectory:
     def incoming(self) -> Path:
         """Directory of files to be loaded."""
         return self.path / "incoming"
+
+    @property
+    def rejects(self) -> Path:
+        """Directory of the rows that loads left out; see `reject_files`."""
+        return self.path / "rejects"
 
     @property
     def temporary(self) -> Path:

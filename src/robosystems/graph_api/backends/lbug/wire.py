@@ -16,6 +16,7 @@ Life of a worker: it opens the database and sends READY, or FAILED and exits. Th
 * The engine makes all rows of a result before the first one is sent, so HEAD announces how many will follow, and whether
   the result was cut; END repeats it when they have been sent.
 * Before the answer to a LOAD that asks for it come PROGRESS frames: JSON of `domain.load.LoadProgress`, one a second.
+* Before the answer to a LOAD that asks for it come PROGRESS frames: JSON of `domain.load.LoadProgress`, one a second.
 * A stream may send as many bytes of CHUNK payload as it has credit: it starts with `RunRequest.credit`, CREDIT adds. A
   worker out of credit waits, so a slow reader stops the producer; a CANCEL ends the wait.
 * CANCEL stops the request of its id (waiting, running, or streaming): its answer is then ERROR with the code
@@ -31,6 +32,7 @@ from typing import Final
 import msgspec
 
 from robosystems.graph_api.domain.errors import GraphApiError, error_from_code
+from robosystems.graph_api.domain.load import LoadMode, OnError
 
 
 class Kind(IntEnum):
@@ -50,6 +52,7 @@ class Kind(IntEnum):
     CHUNK = 68
     END = 69
     ERROR = 70
+    PROGRESS = 71
 
 
 EXIT_SPOILED: Final = 5
@@ -136,7 +139,13 @@ class TransactionRequest(msgspec.Struct, array_like=True, frozen=True):
 
 
 class LoadOrder(msgspec.Struct, array_like=True, frozen=True):
-    """Payload of LOAD; fields as in `domain.load.LoadRequest`. The answer is a DOCUMENT holding a JSON `LoadReport`."""
+    """Payload of LOAD; fields as in `domain.load.LoadRequest` and `domain.load.CsvOptions`.
+
+    The answer is a DOCUMENT holding a JSON `LoadReport`.
+
+    Attributes:
+        progress: Whether PROGRESS frames are wanted.
+    """
 
     table: str
     path: str
@@ -147,7 +156,17 @@ class LoadOrder(msgspec.Struct, array_like=True, frozen=True):
     from_table: str | None
     to_table: str | None
     ignore_unknown_columns: bool
-    delimiter: str
+    delimiter: str = ","
+    header: bool = True
+    columns: tuple[str, ...] = ()
+    quote: str = '"'
+    null: str = ""
+    encoding: str = "utf-8"
+    mode: LoadMode = LoadMode.APPEND
+    detach: bool = False
+    on_error: OnError = OnError.FAIL
+    load_id: str = ""
+    progress: bool = False
 
 
 class Ready(msgspec.Struct, array_like=True, frozen=True):

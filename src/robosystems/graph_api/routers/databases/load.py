@@ -1,34 +1,30 @@
 """Loading files into tables."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path as FilePath
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
+import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.json_schema import SkipJsonSchema
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from robosystems.graph_api.core.decompression import Compression
+from robosystems.graph_api.core.ingestion_service import LoadJob
+from robosystems.graph_api.core.services import Services
 from robosystems.graph_api.domain import errors
-from robosystems.graph_api.domain.errors import InvalidRequestError
+from robosystems.graph_api.domain.errors import GraphApiError
 from robosystems.graph_api.domain.ids import GraphId, TableName
-from robosystems.graph_api.domain.load import FileFormat, LoadReport, LoadRequest
-from robosystems.graph_api.models.ingestion import LoadResponse
+from robosystems.graph_api.domain.load import LoadProgress, LoadReport
+from robosystems.graph_api.models.ingestion import LoadResponse, RejectedRow
 from robosystems.graph_api.models.names import TABLE_NAME_PATTERN, documented
 from robosystems.graph_api.routers.databases.documentation import QUERY_ID_HEADER, on_database, with_query_id
-from robosystems.graph_api.routers.deps import GraphIdDep, ServicesDep, describe_request
+from robosystems.graph_api.routers.databases.load_options import LoadOptions, compression_of, wants_events
+from robosystems.graph_api.routers.deps import GraphIdDep, ServicesDep, describe_request, request_id_of
 from robosystems.graph_api.routers.disconnect import DisconnectWatch
+from robosystems.graph_api.routers.errors import problem_of
 
 router = APIRouter(prefix="/databases", tags=["load"])
-
-_FORMAT_BY_TYPE: Final = {
-    "application/vnd.apache.parquet": FileFormat.PARQUET,
-    "application/x-parquet": FileFormat.PARQUET,
-    "text/csv": FileFormat.CSV,
-    "application/x-ndjson": FileFormat.NDJSON,
-    "application/jsonl": FileFormat.NDJSON,
-}
 
 _BINARY: Final = {"type": "string", "format": "binary"}
 _TEXT: Final = {"type": "string"}
@@ -48,12 +44,24 @@ _REQUEST: Final[dict[str, Any]] = {
         "content": {
             "application/vnd.apache.parquet": {"schema": _BINARY},
             "application/x-parquet": {"schema": _BINARY},
+            "application/vnd.apache.arrow.stream": {"schema": _BINARY},
+            "application/vnd.apache.arrow.file": {"schema": _BINARY},
             "text/csv": {"schema": _TEXT, "example": "name,age\nAda,36\nGrace,45\n"},
             "application/x-ndjson": {"schema": _TEXT, "example": '{"name":"Ada","age":36}\n{"name":"Grace"}\n'},
             "application/jsonl": {"schema": _TEXT, "example": '{"name":"Ada","age":36}\n'},
             "application/octet-stream": {"schema": _BINARY},
         },
     },
+}
+_DONE: Final = with_query_id(
+    "The load is done, durably. With `Accept: text/event-stream` the answer is a stream of `progress` events that "
+    "ends with a `result` (this document) or a `problem`."
+)
+_DONE["content"] = {
+    "text/event-stream": {
+        "schema": _TEXT,
+        "example": 'event: progress\ndata: {"phase":"copying","rows_total":1000000}\n\nevent: result\ndata: {...}\n\n',
+    }
 }
 _ERRORS: Final = on_database(
     errors.InvalidTableNameError,
@@ -65,56 +73,11 @@ _ERRORS: Final = on_database(
 )
 
 
-class LoadOptions(BaseModel):
-    """Query string of a load."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-    format: Annotated[
-        Literal["parquet", "csv", "ndjson"] | SkipJsonSchema[None],
-        Field(description="Format of the file; else by Content-Type."),
-    ] = None
-    from_column: Annotated[
-        str, Field(alias="from", max_length=200, description="Relationships: column with the keys of the start nodes.")
-    ] = "from"
-    to_column: Annotated[
-        str, Field(alias="to", max_length=200, description="Relationships: column with the keys of the end nodes.")
-    ] = "to"
-    from_table: Annotated[
-        str | SkipJsonSchema[None],
-        Field(
-            description="Relationships with several endpoint pairs: start table.",
-            json_schema_extra=documented(TABLE_NAME_PATTERN),
-        ),
-    ] = None
-    to_table: Annotated[
-        str | SkipJsonSchema[None],
-        Field(
-            description="Relationships with several endpoint pairs: end table.",
-            json_schema_extra=documented(TABLE_NAME_PATTERN),
-        ),
-    ] = None
-    ignore_unknown_columns: Annotated[
-        bool, Field(description="Leave out columns of the file that the table lacks, instead of refusing the file.")
-    ] = False
-    delimiter: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=1,
-            description="CSV: the separator, an ASCII character other than a quote or a line break.",
-            json_schema_extra=documented(r"""^[\x01-\x09\x0b\x0c\x0e-\x21\x23-\x7f]$"""),
-        ),
-    ] = ","
-    timeout: Annotated[
-        float | SkipJsonSchema[None], Field(gt=0, description="Seconds until an answer is due, upload not counted.")
-    ] = None
-
-
 @router.post(
     "/{graph_id}/load/{table}",
     openapi_extra=_REQUEST,
-    responses={**_ERRORS, 200: with_query_id("Every row of the file is in the table, durably.")},
+    response_model=LoadResponse,
+    responses={**_ERRORS, 200: _DONE},
 )
 async def load_file(
     graph_id: GraphIdDep,
@@ -126,49 +89,102 @@ async def load_file(
     request: Request,
     response: Response,
     services: ServicesDep,
-) -> LoadResponse:
-    """Load a Parquet, CSV or NDJSON file into a table, all or nothing; columns are matched by name, never by position.
+) -> LoadResponse | Response:
+    """Load a Parquet, Arrow, CSV or NDJSON file into a table in one transaction; columns are matched by name.
 
-    An error in a row is `LOAD_FAILED` with `row` (from 1) and `reason`; nothing of the file is kept then.
+    An error in a row is `LOAD_FAILED` with `row` (from 1) and `reason`, and nothing of the file is kept; with
+    `on_error=skip` the wrong rows are left out and reported instead.
     """
     name = TableName.parse(table)
     describe_request(request.scope, operation="load", graph_id=graph_id.value)
     await services.databases.limits(graph_id)  # an unknown database is refused before its body is read
-    wanted = LoadRequest(
-        table=name.value,
-        path=FilePath(),
-        format=_format(options, request.headers.get("content-type", "")),
-        timeout_s=services.loads.timeout(options.timeout),
-        from_column=options.from_column,
-        to_column=options.to_column,
-        from_table=_table(options.from_table),
-        to_table=_table(options.to_table),
-        ignore_unknown_columns=options.ignore_unknown_columns,
-        delimiter=options.delimiter,
+    job = LoadJob(
+        graph_id,
+        options.request(name, request.headers.get("content-type", ""), services.loads.timeout(options.timeout)),
+        compression_of(request.headers.get("content-encoding", "")),
+        services.queries.next_query_id(),
     )
-    compression = _compression(request.headers.get("content-encoding", ""))
-    query_id = services.queries.next_query_id()
-    response.headers[QUERY_ID_HEADER] = query_id
+    if wants_events(request.headers.get("accept", "")):
+        return _EventAnswer(request, services, job)
+    response.headers[QUERY_ID_HEADER] = job.query_id
     async with DisconnectWatch(request.receive, begin=False) as watch:
-        report = await services.loads.load(
-            graph_id,
-            wanted,
-            _body(request, watch),
-            compression=compression,
-            query_id=query_id,
-        )
-        return _response(graph_id, report)
+        return _response(graph_id, job, await services.loads.load(job, _body(request, watch)))
     raise ClientDisconnect  # the watch swallowed the cancellation: nobody is left to answer
 
 
-def _response(graph_id: GraphId, report: LoadReport) -> LoadResponse:
+class _EventAnswer(Response):
+    """A load that tells how far it is: events as they come, then the result or the problem."""
+
+    def __init__(self, request: Request, services: Services, job: LoadJob) -> None:
+        super().__init__(media_type="text/event-stream", headers={QUERY_ID_HEADER: job.query_id})
+        del self.headers["content-length"]
+        self.headers["cache-control"] = "no-store"
+        self._request = request
+        self._services = services
+        self._job = job
+        self._latest: LoadProgress | None = None
+        self._news = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (the request has it)
+        """Load, and send what becomes known meanwhile."""
+        async with DisconnectWatch(self._request.receive, begin=False) as watch:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            async with asyncio.TaskGroup() as group:
+                teller = group.create_task(self._tell(send))
+                last = await self._load(scope, watch)
+                teller.cancel()
+            await send({"type": "http.response.body", "body": last})
+
+    async def _load(self, scope: Scope, watch: DisconnectWatch) -> bytes:
+        """Return the last event."""
+        graph_id = self._job.graph_id
+        try:
+            report = await self._services.loads.load(self._job, _body(self._request, watch), on_progress=self._note)
+        except GraphApiError as error:
+            describe_request(scope, error_code=error.code)
+            return _event("problem", msgspec.json.encode(problem_of(error, request_id_of(scope)), enc_hook=str))
+        except ClientDisconnect:  # While it sent the file: nobody is left to answer.
+            describe_request(scope, client_gone=True)
+            return b""
+        return _event("result", _response(graph_id, self._job, report).model_dump_json().encode())
+
+    def _note(self, progress: LoadProgress) -> None:
+        """Remember the latest; what the client is too slow for is left out."""
+        self._latest = progress
+        self._news.set()
+
+    async def _tell(self, send: Send) -> None:
+        """Send progress until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            known = {name: value for name, value in msgspec.to_builtins(self._latest).items() if value is not None}
+            body = _event("progress", msgspec.json.encode(known))
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+def _event(name: str, data: bytes) -> bytes:
+    """Return one server-sent event; JSON has no line breaks."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
+
+
+def _response(graph_id: GraphId, job: LoadJob, report: LoadReport) -> LoadResponse:
     """Return the wire form of a report."""
+    url = f"/databases/{graph_id.value}/loads/{job.request.load_id}/rejects" if report.rejects_kept else None
     return LoadResponse(
         graph_id=graph_id.value,
         table_name=report.table,
+        mode=job.request.mode.value,
+        rows_in_file=report.rows_in_file,
         rows_loaded=report.rows_loaded,
+        rows_updated=report.rows_updated,
+        rows_deleted=report.rows_deleted,
+        rows_skipped=report.rows_skipped,
         columns=list(report.columns),
         ignored_columns=list(report.ignored_columns),
+        rejects=[RejectedRow.model_validate(msgspec.to_builtins(reject)) for reject in report.rejects],
+        rejects_url=url,
+        rejects_complete=report.rejects_kept == report.rows_skipped,
         execution_time_ms=report.execution_time_ms,
     )
 
@@ -178,30 +194,3 @@ async def _body(request: Request, watch: DisconnectWatch) -> AsyncIterator[bytes
     async for piece in request.stream():
         yield piece
     watch.begin()
-
-
-def _table(raw: str | None) -> str | None:
-    """Return a checked table name."""
-    return TableName.parse(raw).value if raw is not None else None
-
-
-def _format(options: LoadOptions, content_type: str) -> FileFormat:
-    """Return the format from the option or the Content-Type."""
-    if options.format is not None:
-        return FileFormat(options.format)
-    kind = content_type.split(";", maxsplit=1)[0].strip().lower()
-    found = _FORMAT_BY_TYPE.get(kind)
-    if found is None:
-        raise InvalidRequestError(
-            f"Content-Type: {kind[:80]!r} names no format; send {', '.join(_FORMAT_BY_TYPE)}, "
-            "or ?format=parquet, csv or ndjson."
-        )
-    return found
-
-
-def _compression(content_encoding: str) -> Compression:
-    """Return how the body is compressed."""
-    try:
-        return Compression(content_encoding.strip().lower() or "identity")
-    except ValueError:
-        raise InvalidRequestError(f"Content-Encoding: {content_encoding[:80]!r} is not gzip or zstd.") from None

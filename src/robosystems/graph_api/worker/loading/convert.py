@@ -1,6 +1,6 @@
 """Strict conversion of Arrow arrays of any type to the transport type of a column."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from robosystems.graph_api.domain.schema import (
@@ -39,7 +39,7 @@ def to_transport(array: Array, column_type: ColumnType) -> Array:
     """Convert an array to `transport_type(column_type)`; nulls stay null.
 
     Raises:
-        ConversionError: The array's type does not suit the column, or a value does not; `first_unfit` tells which.
+        ConversionError: The array's type does not suit the column, or a value does not; `fitting_parts` finds it.
     """
     try:
         return _converted(_unwrapped(array), column_type)
@@ -49,29 +49,32 @@ def to_transport(array: Array, column_type: ColumnType) -> Array:
         raise ConversionError from error
 
 
-def first_unfit(attempt: Callable[[int, int], object], count: int) -> tuple[int, ConversionError]:
-    """Find the first value that does not convert, given that one of them does not.
+def fitting_parts(
+    attempt: Callable[[int, int], Array], begin: int, end: int
+) -> Iterator[tuple[int, Array | ConversionError]]:
+    """Convert values in as few parts as are needed to leave out those that do not fit.
 
     Args:
         attempt: Converts the values from an index to another one (exclusive), or raises `ConversionError`.
-        count: Number of values.
+        begin: First index.
+        end: Index behind the last one.
 
-    Returns:
-        Its index, and the error that it causes by itself.
+    Yields:
+        In order: where a part begins, and its values converted; or the index of a value that does not fit, and the
+        error that it causes by itself.
     """
-    low, high = 0, count
-    while high - low > 1:
-        middle = (low + high) // 2
-        try:
-            attempt(low, middle)
-            low = middle
-        except ConversionError:
-            high = middle
     try:
-        attempt(low, high)
+        part = attempt(begin, end)
     except ConversionError as error:
-        return low, error
-    return low, ConversionError()
+        if end - begin == 1:
+            yield begin, error
+            return
+    else:
+        yield begin, part
+        return
+    middle = (begin + end) // 2
+    yield from fitting_parts(attempt, begin, middle)
+    yield from fitting_parts(attempt, middle, end)
 
 
 def _converted(array: Array, column_type: ColumnType) -> Array:
@@ -118,13 +121,14 @@ def _unwrapped(array: Array) -> Array:
     kind = array.type
     if isinstance(kind, arrow.BaseExtensionType):
         return _unwrapped(array.storage)
-    if _types.is_dictionary(kind):
-        return _unwrapped(array.dictionary_decode())
+    if _types.is_dictionary(kind) or _types.is_run_end_encoded(kind):
+        decoded = array.dictionary_decode() if _types.is_dictionary(kind) else kernels.run_end_decode(array)
+        return _unwrapped(decoded)
     if _types.is_large_string(kind) or _types.is_string_view(kind):
         return kernels.cast(array, arrow.string())
     if _types.is_large_binary(kind) or _types.is_binary_view(kind):
         return kernels.cast(array, arrow.binary())
-    if _types.is_large_list(kind) or _types.is_fixed_size_list(kind):
+    if _types.is_large_list(kind) or _types.is_fixed_size_list(kind) or _types.is_list_view(kind):
         return kernels.cast(array, arrow.list_(kind.value_type))
     return array
 

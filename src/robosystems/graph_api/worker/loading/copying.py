@@ -7,11 +7,13 @@ from typing import Final
 from robosystems.graph_api.backends.lbug.engine import DegradedCommit, EngineConnection, StatementInterrupted
 from robosystems.graph_api.domain.cypher import CypherText
 from robosystems.graph_api.domain.errors import GraphApiError, LoadError, StatementError
+from robosystems.graph_api.domain.load import LoadPhase
 from robosystems.graph_api.domain.schema import NodeTable, RelationshipTable
 from robosystems.graph_api.worker.loading import statements
 from robosystems.graph_api.worker.loading.diagnosis import Diagnosis
 from robosystems.graph_api.worker.loading.keys import check_keys
 from robosystems.graph_api.worker.loading.plan import Target
+from robosystems.graph_api.worker.loading.progress import Progress
 from robosystems.graph_api.worker.loading.row_finder import LoadedFile, RowFinder
 
 _KEYWORDS: Final = frozenset({"from", "to"})
@@ -37,18 +39,20 @@ class EngineSpoiled(Exception):  # noqa: N818 (an event that carries the error)
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A Parquet file that the engine reads rightly.
+    """Parquet files that the engine reads rightly.
 
     Attributes:
-        file: The file, and what of it goes where.
-        rows: Rows in the file.
+        file: The files, and what of them goes where.
+        rows: Rows in them.
+        checked: Whether their keys have been compared with one another and with those of the table.
     """
 
     file: LoadedFile
     rows: int
+    checked: bool = False
 
 
-def copy(connection: EngineConnection, prepared: Prepared, finder: RowFinder) -> None:
+def copy(connection: EngineConnection, prepared: Prepared, finder: RowFinder, progress: Progress) -> None:
     """Load the file, and check that every row arrived.
 
     Raises:
@@ -60,24 +64,28 @@ def copy(connection: EngineConnection, prepared: Prepared, finder: RowFinder) ->
     """
     spoils = False
     try:
-        check_keys(connection, prepared.file, finder)
+        if not prepared.checked:
+            progress.at(LoadPhase.CHECKING, None, prepared.rows)
+            check_keys(connection, prepared.file, finder)
+        progress.at(LoadPhase.COPYING, None, prepared.rows)
         _run(connection, statements.BEGIN)
         spoils = isinstance(prepared.file.plan.target.table, NodeTable)
         _copy_rows(connection, prepared)
+        progress.at(LoadPhase.CHECKPOINTING, prepared.rows, prepared.rows)
         _run(connection, statements.COMMIT)
     except DegradedCommit:
         raise
     except (GraphApiError, StatementInterrupted) as error:
-        _roll_back(connection)
-        explained = _explained(connection, finder, error)
-        raise (EngineSpoiled(explained) if spoils else explained) from error
+        roll_back(connection)
+        answer = explained(connection, finder, error)
+        raise (EngineSpoiled(answer) if spoils else answer) from error
     except BaseException:
-        _roll_back(connection)
+        roll_back(connection)
         raise
 
 
-def _explained(connection: EngineConnection, finder: RowFinder, error: Exception) -> Exception:
-    """Return the error for the caller."""
+def explained(connection: EngineConnection, finder: RowFinder, error: Exception) -> Exception:
+    """Return the error for the caller, with the row that is to blame if it is the engine's."""
     if not isinstance(error, StatementError):
         return error
     try:
@@ -114,7 +122,7 @@ def _copy_statement(file: LoadedFile, renamed: dict[str, str]) -> CypherText:
         target.table.name,
         [renamed.get(name, name) for name in columns],
         [*values, *map(statements.default_value, plan.defaults)],
-        file.path,
+        file.paths,
         target.pair if target.several_pairs else None,
     )
 
@@ -144,7 +152,7 @@ def _run(connection: EngineConnection, text: CypherText) -> None:
     connection.run_plain(str(text)).close()
 
 
-def _roll_back(connection: EngineConnection) -> None:
+def roll_back(connection: EngineConnection) -> None:
     """End the transaction; a statement that failed has ended it already."""
     with suppress(GraphApiError, StatementInterrupted):
         _run(connection, statements.ROLLBACK)

@@ -5,7 +5,7 @@ quote is glued to it), so quoting is checked here first, strictly, and here the 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from mmap import mmap
 from typing import Final
@@ -20,7 +20,6 @@ MAX_RECORD_BYTES: Final = 32 << 20
 """A longer record is refused: read, it takes several times its length in memory."""
 
 _COUNTED_BYTES: Final = 1 << 20
-_CHECKED_RECORDS: Final = 10_000
 _END: Final = rb"(?:\r\n|\n|\r)"
 _EMPTY_LINES: Final = re.compile(rb"[\r\n]*+")
 
@@ -28,18 +27,35 @@ Buffer = bytes | mmap
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """A record of the file.
+class Record:
+    """One record of the text; empty lines are none.
 
     Attributes:
         line: Physical line of its beginning, from 1.
-        row: Number of the data row, from 1; empty lines do not count.
+        begin: Where it begins.
+        end: Where the next one begins, empty lines aside.
         fields: How many fields it has.
     """
 
     line: int
-    row: int
+    begin: int
+    end: int
     fields: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How values are separated and quoted.
+
+    Attributes:
+        delimiter: One ASCII character.
+        quote: One ASCII character, or empty if no value is quoted.
+        has_header: Whether the first record names the columns.
+    """
+
+    delimiter: str = ","
+    quote: str = '"'
+    has_header: bool = True
 
 
 class CsvText:
@@ -47,21 +63,26 @@ class CsvText:
 
     Args:
         data: All of them.
-        delimiter: One ASCII character.
+        dialect: How they are to be read.
 
     Attributes:
         has_quotes: Whether any value may be quoted.
     """
 
-    def __init__(self, data: Buffer, delimiter: str) -> None:
+    def __init__(self, data: Buffer, dialect: Dialect) -> None:
         self._data = data
-        mark = re.escape(delimiter.encode())
-        field = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^"' + mark + rb"\r\n][^" + mark + rb"\r\n]*+)?+"
+        self._dialect = dialect
+        self._line_known = (0, 1)
+        mark, quote = re.escape(dialect.delimiter.encode()), re.escape(dialect.quote.encode())
+        plain = rb"[^" + quote + mark + rb"\r\n][^" + mark + rb"\r\n]*+"
+        inside = rb"[^" + quote + rb"]*+"
+        quoted = quote + inside + rb"(?:" + quote + quote + inside + rb")*+" + quote
+        field = rb"(?:" + (quoted + rb"|" if quote else b"") + plain + rb")?+"
         record = field + rb"(?:" + mark + field + rb")*+"
         self._field = re.compile(field)
         self._record = re.compile(rb"(" + record + rb")(?:" + _END + rb"|\Z)")
         self._records = re.compile(rb"(?:" + record + _END + rb")++")
-        self.has_quotes = data.find(b'"') >= 0
+        self.has_quotes = bool(quote) and data.find(dialect.quote.encode()) >= 0
         self._begin = len(_BOM) if data[:3] == _BOM else 0
 
     def header(self) -> list[str]:
@@ -71,7 +92,7 @@ class CsvText:
             LoadError: There is no header, or it is not text.
         """
         if self._data[:2] in _WIDE_MARKS:
-            raise LoadError("The file is UTF-16: convert it to UTF-8.", reason="encoding", line=1)
+            raise LoadError("The file is UTF-16: say encoding=utf-16.", reason="encoding", line=1)
         start = self._skip_empty_lines(self._begin)
         record = self._record.match(self._data, start)
         if record is None:
@@ -83,15 +104,15 @@ class CsvText:
         except UnicodeDecodeError as error:
             raise LoadError("The header is not UTF-8.", reason="encoding", line=1) from error
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[tuple[bytes, int]]:
         """Yield what follows the header in pieces of whole records, none of them empty lines alone.
+
+        Each comes with the physical line of its beginning.
 
         Raises:
             LoadError: A quote is not closed, or something follows the closing one; or a record is too long.
         """
-        header = self._record.match(self._data, self._skip_empty_lines(self._begin))
-        position = header.end() if header is not None else self._begin
-        size = len(self._data)
+        position, size = self._after_header(), len(self._data)
         wanted = _PIECE_BYTES
         while position < size:
             limit = min(position + wanted, size)
@@ -99,8 +120,9 @@ class CsvText:
             if end > position:
                 piece = self._data[position:end]
                 if piece.strip(b"\r\n"):
+                    line = self._line_at(position)
                     # A mark at the beginning of a piece is text; readers drop it at the beginning of what they get.
-                    yield b"\n" + piece if piece.startswith(_BOM) else piece
+                    yield (b"\n" + piece, line - 1) if piece.startswith(_BOM) else (piece, line)
                 position, wanted = end, _PIECE_BYTES
             elif limit < size and wanted < MAX_RECORD_BYTES:
                 wanted = min(4 * wanted, MAX_RECORD_BYTES)
@@ -121,24 +143,33 @@ class CsvText:
             return size if last is not None and last.end() == size else end
         return end
 
-    def first_ragged(self, expected: int, check: Callable[[], None]) -> Position | None:
-        """Find the first record with another number of fields than the header; `check` raises to stop."""
-        position, size, row, line = self._skip_empty_lines(self._begin), len(self._data), -1, 1
-        line += self._lines(0, position)
+    def records(self, first_line: int = 1) -> Iterator[Record]:
+        """Yield all records, the header too, up to a broken one; `first_line` is the line of the first byte."""
+        position, size = self._skip_empty_lines(self._begin), len(self._data)
+        line = first_line + self._lines(0, position)
         while position < size:
             record = self._record.match(self._data, position)
             if record is None:
-                return None
+                return
+            end = record.end()
             if record[1]:
-                row += 1
-                if row % _CHECKED_RECORDS == 0:
-                    check()
-                count = len(self._fields(record[1]))
-                if count != expected:
-                    return Position(line, row, count)
-            line += self._lines(position, record.end())
-            position = record.end()
-        return None
+                yield Record(line, position, end, len(self._fields(record[1])))
+            line += self._lines(position, end)
+            position = end
+
+    def _after_header(self) -> int:
+        """Return where the data begins."""
+        if not self._dialect.has_header:
+            return self._begin
+        header = self._record.match(self._data, self._skip_empty_lines(self._begin))
+        return header.end() if header is not None else self._begin
+
+    def _line_at(self, position: int) -> int:
+        """Return the physical line of a place that is not before the last one asked for."""
+        known, line = self._line_known
+        line += self._lines(known, position)
+        self._line_known = (position, line)
+        return line
 
     def _skip_empty_lines(self, position: int) -> int:
         found = _EMPTY_LINES.match(self._data, position)
@@ -157,7 +188,8 @@ class CsvText:
         return fields
 
     def _unquoted(self, field: bytes) -> bytes:
-        return field[1:-1].replace(b'""', b'"') if field[:1] == b'"' else field
+        quote = self._dialect.quote.encode()
+        return field[1:-1].replace(2 * quote, quote) if quote and field[:1] == quote else field
 
     def _lines(self, start: int, end: int) -> int:
         """Count line ends."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 from robosystems.graph_api.backends.lbug.engine import EngineConnection
 from robosystems.graph_api.domain.cypher import CypherText
 from robosystems.graph_api.domain.errors import GraphApiError, LoadError, StatementError
+from robosystems.graph_api.domain.schema import NodeTable
 from robosystems.graph_api.worker.arrow import arrow
 from robosystems.graph_api.worker.loading import statements
 from robosystems.graph_api.worker.loading.plan import NodeKey, Slot
@@ -22,8 +23,11 @@ _NULL_KEY: Final = re.compile(r"Found NULL, which violates the non-null constrai
 _CROWDED: Final = re.compile(
     r"Node\(nodeOffset: (\d+)\) has more than one neighbour in table .* in the (fwd|bwd) .*", re.DOTALL
 )
+_CONNECTED: Final = re.compile(
+    r"Node\(nodeOffset: (\d+)\) has connected edges in table (.*?) in the (?:fwd|bwd) .*", re.DOTALL
+)
 _NOT_UTF8: Final = re.compile(r"Invalid string encoding found in Parquet file.*", re.DOTALL)
-_PREFIX: Final = "Copy exception: "
+_PREFIXES: Final = ("Copy exception: ", "Runtime exception: ")
 
 
 class Diagnosis:
@@ -41,12 +45,15 @@ class Diagnosis:
 
     def explain(self, refusal: StatementError) -> LoadError:
         """Return the error for the caller; it names the row where that can be found."""
-        message = refusal.detail.removeprefix(_PREFIX)
+        message = refusal.detail
+        for prefix in _PREFIXES:
+            message = message.removeprefix(prefix)
         for pattern, explained in (
             (_DUPLICATE, self._duplicate),
             (_DANGLING, self._dangling),
             (_NULL_KEY, self._null_key),
             (_CROWDED, self._crowded),
+            (_CONNECTED, self._connected),
             (_NOT_UTF8, self._not_utf8),
         ):
             found = pattern.fullmatch(message)
@@ -105,14 +112,30 @@ class Diagnosis:
         row = rows[1][0] if len(rows) > 1 else None
         return wrong_row(detail, "multiplicity", slot.source, value, row=row)
 
+    def _connected(self, found: re.Match[str]) -> LoadError:
+        table = self._plan.target.table
+        key = ""
+        if isinstance(table, NodeTable):
+            column = table.column(table.primary_key)
+            if column is not None:
+                key = str(self._ask(statements.key_at(NodeKey(table.name, column.name, column.type), int(found[1]))))
+        value = shortened(key)
+        return LoadError(
+            f"Node {value!r} is not in the file, but has relationships of table {found[2]!r}, which replacing would "
+            "delete. Nothing was loaded. Set detach=true to delete them, or load with mode=upsert.",
+            reason="has_relationships",
+            value=value,
+            table=found[2][:100],
+        )
+
     def _not_utf8(self, _: re.Match[str]) -> LoadError:
         for index, slot in enumerate(self._plan.slots):
-            for start, array in self._finder.arrays(index):
+            for rows, array in self._finder.arrays(index):
                 for offset, value in enumerate(array if arrow.types.is_string(array.type) else ()):
                     try:
                         value.as_py()
                     except UnicodeDecodeError:
-                        row = start + offset + 1
+                        row = rows[offset]
                         return LoadError(
                             f"Row {row}, column {slot.source!r}: the value is not UTF-8. Nothing was loaded.",
                             reason="unfit_value",

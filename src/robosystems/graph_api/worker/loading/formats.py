@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 import pyarrow.csv  # pyright: ignore[reportMissingTypeStubs]
+import pyarrow.ipc  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet  # pyright: ignore[reportMissingTypeStubs]
 
 from robosystems.graph_api.worker.arrow import ArrowError
@@ -12,6 +13,9 @@ parquet: Final[Any] = pyarrow.parquet
 
 csv: Final[Any] = pyarrow.csv
 """CSV files."""
+
+ipc: Final[Any] = pyarrow.ipc
+"""Arrow's own files and streams."""
 
 FAILURES: Final[tuple[type[Exception], ...]] = (ArrowError, ValueError, TypeError, OverflowError)
 """What pyarrow raises for a value that it cannot convert or a file that it cannot read; `OSError` comes besides.

@@ -44,7 +44,7 @@ def check_keys(connection: EngineConnection, file: LoadedFile, finder: RowFinder
     if connection.count_nodes(table.name) == 0:
         return
     node = NodeKey(table.name, table.primary_key, file.plan.slots[index].type)
-    statement = statements.first_known_key(node, file.path, file.value(index), _LOOKED_UP_ROWS)
+    statement = statements.first_known_key(node, file.paths, file.value(index), _LOOKED_UP_ROWS)
     with suppress(QueryMemoryExceededError), connection.run_plain(str(statement)) as result:
         for known in result.take(1):
             raise repeated_key(finder, str(known[0]))
@@ -56,10 +56,10 @@ def _check_within_file(finder: RowFinder, index: int) -> None:
     size = 0
     ascending = True
     last: Any = None
-    for start, raw in finder.arrays(index):
+    for rows, raw in finder.arrays(index):
         array = to_transport(raw, finder.plan.slots[index].type)
         if array.null_count:
-            row = start + int(array.is_null().index(True).as_py()) + 1
+            row = rows[int(array.is_null().index(True).as_py())]
             raise missing_value(row, finder.plan.slots[index].source, "a key")
         ascending = ascending and _continues(last, array)
         last = array[-1] if len(array) else last

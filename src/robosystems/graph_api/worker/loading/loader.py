@@ -2,32 +2,30 @@
 
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from robosystems.graph_api.backends.lbug.engine import DegradedCommit, EngineConnection
 from robosystems.graph_api.backends.lbug.wire import LoadOrder
-from robosystems.graph_api.domain.errors import (
-    InvalidRequestError,
-    LoadError,
-    QueryMemoryExceededError,
-    QueryTimeoutError,
-)
-from robosystems.graph_api.domain.load import FileFormat, LoadReport
-from robosystems.graph_api.worker.loading.copying import Prepared, copy
-from robosystems.graph_api.worker.loading.csv_file import CsvSource
-from robosystems.graph_api.worker.loading.ndjson_file import NdjsonSource
-from robosystems.graph_api.worker.loading.parquet_file import ParquetSource
-from robosystems.graph_api.worker.loading.plan import LoadPlan, Slot, Target
-from robosystems.graph_api.worker.loading.row_finder import LoadedFile, RowFinder
-from robosystems.graph_api.worker.loading.spool import Spool, column_name
+from robosystems.graph_api.domain.errors import InvalidRequestError, LoadError, QueryMemoryExceededError
+from robosystems.graph_api.domain.load import LoadMode, LoadProgress, LoadReport, OnError
+from robosystems.graph_api.worker.loading.copying import copy
+from robosystems.graph_api.worker.loading.preparing import Work, prepare
+from robosystems.graph_api.worker.loading.progress import Progress
+from robosystems.graph_api.worker.loading.rejects import RejectLog
+from robosystems.graph_api.worker.loading.row_finder import RowFinder
+from robosystems.graph_api.worker.loading.staging import Stage
 from robosystems.graph_api.worker.loading.target import read_target
-from robosystems.graph_api.worker.loading.transport import needs_cast
-from robosystems.graph_api.worker.loading.values import FileSource
+
+REJECTS: Final = "rejects"
+"""Directory of files of rejects, in that of the database."""
 
 _GLOB: Final = re.compile(r"[*?\[]")
 
@@ -37,25 +35,42 @@ class DegradedLoad(DegradedCommit):
 
     Attributes:
         report: What `load_file` would have returned.
+        logged: Whether the rows are in the log, and so durable all the same; those of a COPY are not.
     """
 
-    def __init__(self, message: str, report: dict[str, object]) -> None:
+    def __init__(self, message: str, report: dict[str, object], *, logged: bool) -> None:
         super().__init__(message)
         self.report = report
+        self.logged = logged
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who looks at a load.
+
+    Attributes:
+        check: Called now and then between statements; raises to stop. The deadline is checked besides.
+        tell: Told about once a second how far it is.
+    """
+
+    check: Callable[[], None] | None = None
+    tell: Callable[[LoadProgress], None] | None = None
 
 
 def load_file(
-    connection: EngineConnection, order: LoadOrder, directory: Path, *, check: Callable[[], None] | None = None
+    connection: EngineConnection, order: LoadOrder, directory: Path, watch: Watch | None = None
 ) -> dict[str, object]:
-    """Load a file into a table: all of its rows, or none.
+    """Load a file into a table in one transaction.
 
-    Relationships are appended: loading the same file twice makes them twice. Nodes whose key is there already fail.
+    Appended relationships are always new: loading the same file twice makes them twice. Appended nodes whose key is
+    there already are wrong rows. Wrong rows fail the load or are left out, as the order says.
 
     Args:
         connection: Of the writer lane, with no transaction open. `interrupt()` stops what the engine does.
         order: What to load, and how.
-        directory: The database's own: the file lies in its `incoming`, temporary files go to its `tmp`.
-        check: Called now and then between statements; raises to stop. The deadline is checked besides.
+        directory: The database's own: the file lies in its `incoming`, temporary files go to its `tmp`, what was left
+            out to its `rejects`.
+        watch: Who looks at it.
 
     Returns:
         The fields of `domain.load.LoadReport`, ready for JSON.
@@ -73,7 +88,7 @@ def load_file(
         GraphApiError: Others as `EngineConnection.run`, for example for a full disk.
     """
     try:
-        return _load(connection, order, directory, check)
+        return _load(connection, order, directory, watch or Watch())
     except MemoryError as error:
         raise QueryMemoryExceededError(
             "The load needed more memory than the database may use. Nothing was loaded. Split the file, or raise the "
@@ -81,54 +96,74 @@ def load_file(
         ) from error
 
 
-def _load(
-    connection: EngineConnection, order: LoadOrder, directory: Path, check: Callable[[], None] | None
-) -> dict[str, object]:
+def _load(connection: EngineConnection, order: LoadOrder, directory: Path, watch: Watch) -> dict[str, object]:
     started = time.monotonic()
     path = _checked_path(order, directory)
-    stop = _Stop(started + order.timeout_s, order.timeout_s, check)
+    progress = Progress(order.timeout_s, watch.check, watch.tell)
     target = read_target(connection, order)
-    with _temporary_file(directory) as temporary:
-        prepared = _prepare(order, target, path, temporary, stop)
-        report = LoadReport(
-            table=target.table.name,
-            rows_loaded=prepared.rows,
-            columns=prepared.file.plan.filled,
-            ignored_columns=prepared.file.plan.ignored,
-            execution_time_ms=0.0,
-        )
-        try:
-            if prepared.rows:
-                stop()
-                copy(connection, prepared, RowFinder(prepared.file, stop))
-        except DegradedCommit as event:
-            raise DegradedLoad(str(event), _fields(report, started)) from event
+    rejects = directory / REJECTS if order.on_error is OnError.SKIP else None
+    with _temporary_folder(directory) as folder, RejectLog(progress, rejects, order.load_id) as log:
+        work = Work(order, target, path, folder, log, progress)
+        if order.mode is LoadMode.APPEND and order.on_error is OnError.FAIL:
+            return _append(connection, work, started)
+        return _merge(connection, work, started)
+
+
+def _append(connection: EngineConnection, work: Work, started: float) -> dict[str, object]:
+    """Load all rows as new ones; the engine itself checks what costs too much to check before."""
+    prepared = prepare(work)
+    plan = prepared.file.plan
+    report = LoadReport(plan.target.table.name, prepared.rows, prepared.rows, plan.filled, plan.ignored, 0.0)
+    try:
+        if prepared.rows:
+            copy(connection, prepared, RowFinder(prepared.file, work.progress), work.progress)
+    except DegradedCommit as event:
+        raise DegradedLoad(str(event), _fields(report, started), logged=False) from event
     return _fields(report, started)
 
 
-class _Stop:
-    """Raises when the time is up or somebody wants the load to end."""
-
-    def __init__(self, deadline: float, timeout_s: float, check: Callable[[], None] | None) -> None:
-        self._deadline = deadline
-        self._timeout_s = timeout_s
-        self._check = check
-
-    def __call__(self) -> None:
-        if self._check is not None:
-            self._check()
-        if time.monotonic() > self._deadline:
-            raise QueryTimeoutError(f"The load did not finish within {self._timeout_s:g} seconds. Nothing was loaded.")
+def _merge(connection: EngineConnection, work: Work, started: float) -> dict[str, object]:
+    """Compare all rows with one another and with the table, then do what is to be done."""
+    stage = Stage(connection, work)
+    rows = stage.sort()
+    plan, log = stage.file.plan, work.log
+    if rows.new_rows + rows.known_rows + log.count != stage.rows_in_file:
+        raise LoadError(
+            f"The file has {stage.rows_in_file} rows, but {rows.new_rows} new, {rows.known_rows} known and {log.count} "
+            "rejected ones were found. Nothing was loaded.",
+            reason="row_count",
+        )
+    log.keep()
+    event: DegradedCommit | None = None
+    try:
+        deleted = stage.apply()
+    except DegradedCommit as degraded:
+        event, deleted = degraded, stage.deleted
+    except BaseException:
+        log.forget()
+        raise
+    report = LoadReport(
+        plan.target.table.name,
+        stage.rows_in_file,
+        rows.new_rows,
+        plan.filled,
+        plan.ignored,
+        0.0,
+        rows_updated=rows.known_rows,
+        rows_deleted=deleted,
+        rows_skipped=log.count,
+        rejects=tuple(log.first),
+        rejects_kept=log.kept,
+    )
+    if event is not None:
+        raise DegradedLoad(str(event), _fields(report, started), logged=stage.is_logged) from event
+    return _fields(report, started)
 
 
 def _fields(report: LoadReport, started: float) -> dict[str, object]:
     elapsed_ms = round((time.monotonic() - started) * 1000, 3)
-    return {
-        **asdict(report),
-        "columns": list(report.columns),
-        "ignored_columns": list(report.ignored_columns),
-        "execution_time_ms": elapsed_ms,
-    }
+    fields: dict[str, object] = msgspec.json.decode(msgspec.json.encode(replace(report, execution_time_ms=elapsed_ms)))
+    return fields
 
 
 def _checked_path(order: LoadOrder, directory: Path) -> Path:
@@ -148,60 +183,11 @@ def _checked_path(order: LoadOrder, directory: Path) -> Path:
 
 
 @contextmanager
-def _temporary_file(directory: Path) -> Generator[Path]:
-    """Give a path in the database's temporary directory; what lies there at the end is removed."""
-    temporary = directory.resolve() / "tmp"
-    temporary.mkdir(exist_ok=True)
-    path = temporary / f"load-{secrets.token_hex(8)}.parquet"
+def _temporary_folder(directory: Path) -> Generator[Path]:
+    """Give a folder in the database's temporary directory; it is removed at the end with all that lies in it."""
+    folder = directory.resolve() / "tmp" / f"load-{secrets.token_hex(8)}"
+    folder.mkdir(parents=True)
     try:
-        yield path
+        yield folder
     finally:
-        path.unlink(missing_ok=True)
-
-
-def _prepare(order: LoadOrder, target: Target, path: Path, temporary: Path, stop: _Stop) -> Prepared:
-    """Check the file against the table, and convert it unless the engine can read it as it is."""
-    source: FileSource
-    match order.format:
-        case FileFormat.PARQUET:
-            source = ParquetSource.open(path, order, target)
-            casts = source.casts_if_read_by_engine()
-            if casts is not None:
-                return _as_it_is(source, path, casts)
-        case FileFormat.CSV:
-            source = CsvSource(path, order, target, stop)
-        case FileFormat.NDJSON:
-            source = NdjsonSource(path, order, target, stop)
-        case _:
-            known = ", ".join(FileFormat)
-            raise InvalidRequestError(f"format {order.format[:20]!r} is not known: use one of {known}.")
-    return _converted(source, temporary, stop)
-
-
-def _as_it_is(source: ParquetSource, path: Path, casts: tuple[bool, ...]) -> Prepared:
-    plan = source.plan()
-    slots = _checked_slots(plan)
-    return Prepared(
-        LoadedFile(
-            path,
-            tuple(slot.source for slot in slots),
-            tuple(slot.type if cast else None for slot, cast in zip(slots, casts, strict=True)),
-            plan,
-        ),
-        source.row_count,
-    )
-
-
-def _converted(source: FileSource, temporary: Path, stop: _Stop) -> Prepared:
-    slots = _checked_slots(source.plan())
-    rows = Spool(temporary, slots, stop).write(source.batches(slots))
-    plan = source.final_plan()
-    columns = tuple(column_name(slots.index(slot)) for slot in plan.slots)
-    casts = tuple(slot.type if needs_cast(slot.type) else None for slot in plan.slots)
-    return Prepared(LoadedFile(temporary, columns, casts, plan), rows)
-
-
-def _checked_slots(plan: LoadPlan) -> tuple[Slot, ...]:
-    if not plan.slots:
-        raise LoadError(f"The file has no column that table {plan.target.table.name!r} takes.", reason="no_columns")
-    return plan.slots
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,7 @@
 """NDJSON files as they come from clients: one JSON object per line, UTF-8; empty lines are skipped."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
@@ -21,8 +21,10 @@ from robosystems.graph_api.worker.loading.plan import (
     plan_load,
     unknown_columns,
 )
+from robosystems.graph_api.worker.loading.progress import Progress
+from robosystems.graph_api.worker.loading.rejects import RejectLog
 from robosystems.graph_api.worker.loading.transport import why_not_loadable
-from robosystems.graph_api.worker.loading.values import JsonValues, Values, shortened
+from robosystems.graph_api.worker.loading.values import JsonValues, Records, shortened
 
 _BLOCK_BYTES: Final = 2 << 20
 MAX_LINE_BYTES: Final = 64 << 20
@@ -44,26 +46,38 @@ class NdjsonSource:
         path: The file.
         order: How to load it.
         target: Where to.
-        check: Called now and then; raises to stop.
+        log: Takes lines that cannot be read.
+        progress: Called now and then; raises to stop.
 
     Raises:
         LoadError: The first line is no object, or lacks the key or an end point.
     """
 
-    def __init__(self, path: Path, order: LoadOrder, target: Target, check: Callable[[], None]) -> None:
+    def __init__(self, path: Path, order: LoadOrder, target: Target, log: RejectLog, progress: Progress) -> None:
         self._path = path
         self._order = order
         self._target = target
-        self._check = check
+        self._log = log
+        self._progress = progress
         self._seen: set[str] = set()
         self._unknown: dict[str, None] = {}
         self._rows = 0
         self._line = 1
         first = self._first_object()
-        if first is not None:
+        if first is not None and not log.skips:
             check_required(order, target, first)
         loadable = [column.name for column in target.table.columns if why_not_loadable(column.type) is None]
         self._plan = plan_load(order, target, list(dict.fromkeys([*self._end_names(), *loadable])))
+
+    @property
+    def rows_read(self) -> int:
+        """Lines that were read, wrong ones included."""
+        return self._rows
+
+    @property
+    def row_count(self) -> int | None:
+        """Not known before all was read."""
+        return None
 
     def plan(self) -> LoadPlan:
         """Return the plan for all columns that the table takes."""
@@ -75,7 +89,7 @@ class NdjsonSource:
         plan = plan_load(self._order, self._target, list(dict.fromkeys([*self._end_names(), *filled])))
         return replace(plan, ignored=tuple(self._unknown))
 
-    def batches(self, slots: Sequence[Slot]) -> Iterator[Sequence[Values]]:
+    def batches(self, slots: Sequence[Slot]) -> Iterator[Records]:
         """Yield the rows in pieces of bounded size; as `FileSource`."""
         types: dict[str, ColumnType] = {}
         for slot in slots:
@@ -83,12 +97,21 @@ class NdjsonSource:
         columns = [(name, attrgetter(f"f{index}")) for index, name in enumerate(types)]
         decoder = _Decoder(list(types.items()), lenient=self._order.ignore_unknown_columns)
         for block in self._blocks():
-            self._check()
-            records = self._decoded(decoder, block)
+            self._progress()
+            lines = _Lines(block, self._line)
+            before = self._rows
+            rows: Sequence[int]
+            try:
+                records = self._decoded(decoder, block)
+                rows = range(before + 1, before + len(records) + 1)
+                self._rows += len(records)
+            except LoadError as error:
+                if not self._log.skips:
+                    raise
+                records, rows = self._one_by_one(decoder, lines, error)
             if records:
                 values = {name: self._column(name, types[name], list(map(read, records))) for name, read in columns}
-                yield [values[slot.source] for slot in slots]
-            self._rows += len(records)
+                yield Records([values[slot.source] for slot in slots], rows, lines)
             self._line += block.count(b"\n")
 
     def _end_names(self) -> list[str]:
@@ -120,6 +143,30 @@ class NdjsonSource:
         if len(records) != sum(map(bool, map(bytes.strip, block.split(b"\n")))):
             self._explain(used, block)
         return records
+
+    def _one_by_one(self, decoder: "_Decoder", lines: "_Lines", error: LoadError) -> tuple[list[Any], list[int]]:
+        """Decode line by line and leave out those that cannot be read; return the others and their numbers."""
+        used = decoder.strict if decoder.lenient is None else decoder.lenient
+        records: list[Any] = []
+        rows: list[int] = []
+        kept: list[int] = []
+        rejected = self._log.count
+        for line, text in lines.texts():
+            self._rows += 1
+            try:
+                records.append(used.decode(text))
+            except _FAILURES as failure:
+                self._log.add(self._line_error(failure, line, self._rows, text))
+            else:
+                rows.append(self._rows)
+                kept.append(line)
+        if self._log.count == rejected:
+            raise error
+        if decoder.lenient is not None:
+            known = frozenset(kept)
+            self._note_unknown(decoder, b"\n".join(text for line, text in lines.texts() if line in known))
+        lines.kept = kept
+        return records, rows
 
     def _note_unknown(self, decoder: "_Decoder", block: bytes) -> None:
         """Remember which columns are left out."""
@@ -201,6 +248,27 @@ class NdjsonSource:
                 pending += piece
             if pending:
                 yield bytes(pending)
+
+
+class _Lines:
+    """Says on which physical lines the objects of a block are."""
+
+    def __init__(self, block: bytes, first_line: int) -> None:
+        self.kept: list[int] | None = None
+        self._block = block
+        self._first_line = first_line
+
+    def texts(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the lines that are not empty, with their numbers."""
+        for number, text in enumerate(self._block.split(b"\n"), self._first_line):
+            if text.strip():
+                yield number, text
+
+    def __call__(self) -> Sequence[int]:
+        """Return the line of each object that was not left out."""
+        if self.kept is None:
+            self.kept = [number for number, _ in self.texts()]
+        return self.kept
 
 
 class _Decoder:

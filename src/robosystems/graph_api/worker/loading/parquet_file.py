@@ -15,7 +15,7 @@ from robosystems.graph_api.worker.loading.plan import LoadPlan, Slot, Target, pl
 from robosystems.graph_api.worker.loading.row_errors import expected
 from robosystems.graph_api.worker.loading.scalars import ConversionError
 from robosystems.graph_api.worker.loading.transport import PLAIN
-from robosystems.graph_api.worker.loading.values import ArrowValues, Values
+from robosystems.graph_api.worker.loading.values import ArrowValues, Records
 
 _BATCH_BYTES: Final = 8 << 20
 _BATCH_ROWS: Final = 32_768
@@ -43,10 +43,11 @@ class ParquetSource:
 
     def __init__(self, file: Any, order: LoadOrder, target: Target) -> None:  # noqa: ANN401 (pyarrow is untyped)
         self._file = file
+        self._rows = 0
         self._schema = file.schema_arrow
         self._plan = plan_load(order, target, self._schema.names)
         for slot in self._plan.slots:
-            self._check_type(slot)
+            check_type(slot, self._schema)
 
     @classmethod
     def open(cls, path: Path, order: LoadOrder, target: Target) -> Self:
@@ -62,6 +63,11 @@ class ParquetSource:
         """Rows according to the footer."""
         return int(self._file.metadata.num_rows)
 
+    @property
+    def rows_read(self) -> int:
+        """Rows that were read."""
+        return self._rows
+
     def plan(self) -> LoadPlan:
         """Return what is read and where it goes."""
         return self._plan
@@ -70,11 +76,13 @@ class ParquetSource:
         """Return the plan: the footer names all columns."""
         return self._plan
 
-    def batches(self, slots: Sequence[Slot]) -> Iterator[Sequence[Values]]:
+    def batches(self, slots: Sequence[Slot]) -> Iterator[Records]:
         """Yield the rows in pieces of bounded size; as `FileSource`."""
         names = list(dict.fromkeys(slot.source for slot in slots))
         for batch in read_batches(self._file, names):
-            yield [ArrowValues(batch.column(slot.source)) for slot in slots]
+            rows = range(self._rows + 1, self._rows + batch.num_rows + 1)
+            self._rows += batch.num_rows
+            yield Records([ArrowValues(batch.column(slot.source)) for slot in slots], rows)
 
     def casts_if_read_by_engine(self) -> tuple[bool, ...] | None:
         """Return for each slot whether the engine has to cast it, if the engine can read this file rightly by itself.
@@ -103,17 +111,23 @@ class ParquetSource:
                     return False
         return True
 
-    def _check_type(self, slot: Slot) -> None:
-        found = self._schema.field(slot.source).type
-        try:
-            to_transport(arrow.nulls(0, found), slot.type)
-        except ConversionError as error:
-            reason = error.reason or f"is of type {found}"
-            raise LoadError(
-                f"Column {slot.source!r} {reason} in the file and cannot become {expected(slot.type)} in the table.",
-                reason="column_type",
-                column=slot.source,
-            ) from error
+
+def check_type(slot: Slot, schema: Any) -> None:  # noqa: ANN401 (pyarrow is untyped)
+    """Check that a column of an Arrow schema can fill a slot.
+
+    Raises:
+        LoadError: It cannot, whatever its values are.
+    """
+    found = schema.field(slot.source).type
+    try:
+        to_transport(arrow.nulls(0, found), slot.type)
+    except ConversionError as error:
+        reason = error.reason or f"is of type {found}"
+        raise LoadError(
+            f"Column {slot.source!r} {reason} in the file and cannot become {expected(slot.type)} in the table.",
+            reason="column_type",
+            column=slot.source,
+        ) from error
 
 
 def open_parquet(path: Path) -> Any:  # noqa: ANN401 (pyarrow is untyped)
@@ -127,9 +141,7 @@ def open_parquet(path: Path) -> Any:  # noqa: ANN401 (pyarrow is untyped)
     except MemoryError:
         raise
     except (*FAILURES, OSError) as error:
-        raise LoadError(
-            f"The file is not a Parquet file, or damaged: {_first_line(error)}", reason="damaged"
-        ) from error
+        raise LoadError(f"The file is not a Parquet file, or damaged: {first_line(error)}", reason="damaged") from error
 
 
 def read_batches(file: Any, names: Sequence[str]) -> Iterator[Any]:  # noqa: ANN401 (pyarrow is untyped)
@@ -147,7 +159,7 @@ def read_batches(file: Any, names: Sequence[str]) -> Iterator[Any]:  # noqa: ANN
         raise
     except (*FAILURES, OSError) as error:
         raise LoadError(
-            f"The file is damaged after row {done}: {_first_line(error)} Nothing was loaded.",
+            f"The file is damaged after row {done}: {first_line(error)} Nothing was loaded.",
             reason="damaged",
             row=done + 1,
         ) from error
@@ -200,6 +212,7 @@ def _is_wider(kind: ScalarKind, wanted: ScalarKind) -> bool:
     return kind.value.startswith("U") or not wanted.value.startswith("U")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, bounded."""
     text = str(error).strip().splitlines()
     return (text[0] if text else type(error).__name__)[:300]

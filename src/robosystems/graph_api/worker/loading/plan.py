@@ -18,6 +18,9 @@ from robosystems.graph_api.domain.schema import (
 )
 from robosystems.graph_api.worker.loading.transport import why_not_loadable
 
+MAX_COLUMNS: Final = 10_000
+"""Columns of a file that are taken."""
+
 _SHOWN_NAMES: Final = 20
 _SHOWN_LENGTH: Final = 80
 
@@ -133,6 +136,10 @@ def plan_load(order: LoadOrder, target: Target, file_columns: Sequence[str]) -> 
     Raises:
         LoadError: A column is unknown, repeated, missing, or of a type that no file can fill; the detail names it.
     """
+    if len(file_columns) > MAX_COLUMNS:
+        raise LoadError(
+            f"The file has {len(file_columns)} columns; at most {MAX_COLUMNS} are taken.", reason="too_many_columns"
+        )
     _check_repeated(file_columns)
     table = target.table
     ends = _ends(order, target, file_columns)

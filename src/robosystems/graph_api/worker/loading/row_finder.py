@@ -1,7 +1,7 @@
 """Finding the rows of a loaded file that have a certain value."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ from robosystems.graph_api.worker.loading.convert import to_transport
 from robosystems.graph_api.worker.loading.parquet_file import open_parquet, read_batches
 from robosystems.graph_api.worker.loading.plan import LoadPlan
 from robosystems.graph_api.worker.loading.scalars import ConversionError
+from robosystems.graph_api.worker.loading.spool import ROW_COLUMN
 from robosystems.graph_api.worker.loading.values import shortened
 
 _UNITS: Final[dict[ScalarKind | None, str]] = {
@@ -30,19 +31,21 @@ _NUMBER: Final = re.compile(r"-?[0-9]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class LoadedFile:
-    """The Parquet file that the engine was given.
+    """The Parquet files that the engine was given, all with the same columns.
 
     Attributes:
-        path: Where it lies.
+        paths: Where they lie.
         columns: Its column for each slot of the plan.
         casts: For each slot the type that the engine has to cast it to, or None.
-        plan: What it holds.
+        plan: What they hold.
+        numbered: Whether they have the number of each row in the file that was sent.
     """
 
-    path: Path
+    paths: tuple[Path, ...]
     columns: tuple[str, ...]
     casts: tuple[ColumnType | None, ...]
     plan: LoadPlan
+    numbered: bool = False
 
     def value(self, index: int) -> CypherText:
         """Return the expression for the value of a slot in a statement that reads the file."""
@@ -66,15 +69,17 @@ class RowFinder:
         """What the file holds."""
         return self._file.plan
 
-    def arrays(self, index: int) -> Iterator[tuple[int, Array]]:
-        """Yield the values of a slot in pieces, each with the number of rows before it."""
+    def arrays(self, index: int) -> Iterator[tuple[Sequence[int], Array]]:
+        """Yield the values of a slot in pieces, each with the numbers of its rows."""
         name = self._file.columns[index]
+        names = [name, ROW_COLUMN] if self._file.numbered else [name]
         start = 0
-        for batch in read_batches(open_parquet(self._file.path), [name]):
-            self._check()
-            array = batch.column(name)
-            yield start, array
-            start += len(array)
+        for path in self._file.paths:
+            for batch in read_batches(open_parquet(path), names):
+                self._check()
+                rows = range(start + 1, start + batch.num_rows + 1)
+                yield batch.column(ROW_COLUMN).to_pylist() if self._file.numbered else rows, batch.column(name)
+                start += batch.num_rows
 
     def rows_with(self, index: int, printed: str) -> Iterator[tuple[int, str]]:
         """Yield the rows, from 1, that have in a slot the value which the engine printed; and the value."""
@@ -82,16 +87,16 @@ class RowFinder:
         wanted = _read_back(printed, column_type)
         if wanted is None:
             return
-        for start, raw in self.arrays(index):
+        for rows, raw in self.arrays(index):
             equal = kernels.equal(to_transport(raw, column_type), wanted)
             for hit in kernels.indices_nonzero(kernels.fill_null(equal, False)):  # noqa: FBT003 (a value, not a flag)
-                yield start + hit.as_py() + 1, shortened(str(raw[hit.as_py()].as_py()))
+                yield rows[hit.as_py()], shortened(str(raw[hit.as_py()].as_py()))
 
     def first_null(self, index: int) -> int | None:
         """Return the first row, from 1, that has null in a slot."""
-        for start, array in self.arrays(index):
+        for rows, array in self.arrays(index):
             if array.null_count:
-                return start + int(array.is_null().index(True).as_py()) + 1
+                return rows[int(array.is_null().index(True).as_py())]
         return None
 
 

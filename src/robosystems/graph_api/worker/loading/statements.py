@@ -31,6 +31,11 @@ def connections(table: str) -> CypherText:
     return compose("CALL show_connection({table}) RETURN *", table=StringLiteral(table))
 
 
+def scan(paths: Sequence[Path]) -> CypherText:
+    """Read Parquet files; what is done with their rows follows."""
+    return compose("LOAD FROM [{paths}] (file_format='parquet')", paths=[StringLiteral(str(path)) for path in paths])
+
+
 def from_file(name: str, cast_to: ColumnType | None) -> CypherText:
     """Read a column of the file, cast if need be."""
     if cast_to is None:
@@ -50,15 +55,15 @@ def default_value(column: Column) -> CypherText:
 
 
 def copy(
-    table: str, columns: Sequence[str], values: Sequence[CypherText], path: Path, pair: Endpoint | None
+    table: str, columns: Sequence[str], values: Sequence[CypherText], paths: Sequence[Path], pair: Endpoint | None
 ) -> CypherText:
-    """Load a Parquet file.
+    """Load Parquet files.
 
     Args:
         table: Name of the table.
         columns: Columns that get values.
-        values: Expressions over the file's columns: first the end points, then one for each of `columns`.
-        path: The file.
+        values: Expressions over the files' columns: first the end points, then one for each of `columns`.
+        paths: The files.
         pair: For relationship tables with several pairs, the one that is loaded.
     """
     options = (
@@ -69,10 +74,10 @@ def copy(
         )
     )
     return compose(
-        "COPY {table}({columns}) FROM (LOAD FROM {path} (file_format='parquet') RETURN {values}){options}",
+        "COPY {table}({columns}) FROM ({rows} RETURN {values}){options}",
         table=Identifier(table),
         columns=[Identifier(name) for name in columns],
-        path=StringLiteral(str(path)),
+        rows=scan(paths),
         values=list(values),
         options=options,
     )
@@ -105,12 +110,12 @@ def key_at(node: NodeKey, offset: int) -> CypherText:
     )
 
 
-def first_known_key(node: NodeKey, path: Path, value: CypherText, rows: int) -> CypherText:
+def first_known_key(node: NodeKey, paths: Sequence[Path], value: CypherText, rows: int) -> CypherText:
     """Ask for a key in the first rows of the file that a node has already; each is looked up in the index."""
     return compose(
-        "LOAD FROM {path} (file_format='parquet') WITH {value} AS wanted LIMIT {rows} MATCH (n:{table}) "
+        "{scan} WITH {value} AS wanted LIMIT {rows} MATCH (n:{table}) "
         "WHERE n.{column} = wanted RETURN CAST(wanted AS STRING) LIMIT 1",
-        path=StringLiteral(str(path)),
+        scan=scan(paths),
         value=value,
         rows=IntegerLiteral(rows),
         table=Identifier(node.table),

@@ -1,8 +1,7 @@
 """Values as a file gives them, before their conversion."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, Self
 
 from robosystems.graph_api.domain.schema import ColumnType, ScalarKind, ScalarType
@@ -26,6 +25,10 @@ class Values(Protocol):
 
     def __getitem__(self, rows: slice) -> Self: ...
 
+    def take(self, indices: Sequence[int]) -> Self:
+        """Return the values at these places."""
+        ...
+
     def to_transport(self, column_type: ColumnType) -> Array:
         """Convert; raises `ConversionError` if any value does not fit."""
         ...
@@ -35,8 +38,40 @@ class Values(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Some rows of a file.
+
+    Attributes:
+        values: For each slot the values of these rows.
+        rows: Their numbers in the file, from 1, ascending.
+        lines: Returns their physical lines, for text files.
+    """
+
+    values: Sequence[Values]
+    rows: Sequence[int]
+    lines: Callable[[], Sequence[int]] | None = None
+
+    def line(self, index: int) -> int | None:
+        """Return the physical line of one of the rows; None if there are none."""
+        return self.lines()[index] if self.lines is not None else None
+
+
 class FileSource(Protocol):
-    """A file whose columns are known and whose rows can be read once, in order, with flat memory."""
+    """A file whose columns are known and whose rows can be read once, in order, with flat memory.
+
+    Rows that cannot be read go to the log of rejects that it was given.
+    """
+
+    @property
+    def rows_read(self) -> int:
+        """Rows that were read, the rejected ones included; once all are read, the rows of the file."""
+        ...
+
+    @property
+    def row_count(self) -> int | None:
+        """Rows of the file, if it says so before they are read."""
+        ...
 
     def plan(self) -> LoadPlan:
         """Return what is read and where it goes.
@@ -46,8 +81,8 @@ class FileSource(Protocol):
         """
         ...
 
-    def batches(self, slots: Sequence[Slot]) -> Iterator[Sequence[Values]]:
-        """Yield the rows in pieces: for each slot the values of as many rows.
+    def batches(self, slots: Sequence[Slot]) -> Iterator[Records]:
+        """Yield the rows in pieces, with values for each slot.
 
         Raises:
             LoadError: The file is damaged; the detail says where.
@@ -57,14 +92,6 @@ class FileSource(Protocol):
     def final_plan(self) -> LoadPlan:
         """Return the plan again once all rows were read: some files show only then which columns they have."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """A file that is to be loaded, and where temporary files go."""
-
-    path: Path
-    temporary: Path
 
 
 class ArrowValues:
@@ -78,6 +105,10 @@ class ArrowValues:
 
     def __getitem__(self, rows: slice) -> "ArrowValues":
         return ArrowValues(self._array[rows])
+
+    def take(self, indices: Sequence[int]) -> "ArrowValues":
+        """Return the values at these places."""
+        return ArrowValues(self._array.take(arrow.array(indices, arrow.int64())))
 
     def to_transport(self, column_type: ColumnType) -> Array:
         """Convert by the type that they have."""
@@ -102,6 +133,10 @@ class TextValues:
 
     def __getitem__(self, rows: slice) -> "TextValues":
         return TextValues(self._array[rows])
+
+    def take(self, indices: Sequence[int]) -> "TextValues":
+        """Return the values at these places."""
+        return TextValues(self._array.take(arrow.array(indices, arrow.int64())))
 
     def to_transport(self, column_type: ColumnType) -> Array:
         """Decode, and convert from text. Blanks around a value and empty quotes count only in columns of text."""
@@ -132,6 +167,10 @@ class JsonValues:
 
     def __getitem__(self, rows: slice) -> "JsonValues":
         return JsonValues(self._values[rows], self._decoded_for)
+
+    def take(self, indices: Sequence[int]) -> "JsonValues":
+        """Return the values at these places."""
+        return JsonValues([self._values[index] for index in indices], self._decoded_for)
 
     def to_transport(self, column_type: ColumnType) -> Array:
         """Convert; the type is another one only where one value fills two columns."""

@@ -1,0 +1,160 @@
+"""Arrow IPC as it comes from clients, as a stream or as a file: dictionaries and compression included.
+
+A file is a stream with a mark before it and an index behind it, and it is read as the stream that it holds.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from robosystems.graph_api.backends.lbug.wire import LoadOrder
+from robosystems.graph_api.domain.errors import LoadError
+from robosystems.graph_api.worker.arrow import Batch, arrow, kernels
+from robosystems.graph_api.worker.loading.arrow_messages import check_message
+from robosystems.graph_api.worker.loading.formats import FAILURES, ipc
+from robosystems.graph_api.worker.loading.parquet_file import check_type, first_line
+from robosystems.graph_api.worker.loading.plan import LoadPlan, Slot, Target, plan_load
+from robosystems.graph_api.worker.loading.progress import Progress
+from robosystems.graph_api.worker.loading.values import ArrowValues, Records
+
+_MAGIC: Final = b"ARROW1"
+_PADDED_MAGIC: Final = 8
+_END: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+_SLICE_ROWS: Final = 32_768
+_SLICE_BYTES: Final = 8 << 20
+
+
+class ArrowSource:
+    """An Arrow stream or file.
+
+    Args:
+        path: The file.
+        order: How to load it.
+        target: Where to.
+        progress: Called now and then; raises to stop.
+
+    Raises:
+        LoadError: It is neither, is damaged or cut off, or its columns do not suit the table.
+    """
+
+    def __init__(self, path: Path, order: LoadOrder, target: Target, progress: Progress) -> None:
+        self._path = path
+        self._progress = progress
+        self._rows = 0
+        self._is_file = self._check_ends()
+        self._check_sizes()
+        with self._opened() as source:
+            schema = self._read(lambda: ipc.open_stream(source).schema)
+        self._plan = plan_load(order, target, schema.names)
+        for slot in self._plan.slots:
+            check_type(slot, schema)
+
+    @property
+    def rows_read(self) -> int:
+        """Rows that were read."""
+        return self._rows
+
+    @property
+    def row_count(self) -> int | None:
+        """Not known before all was read."""
+        return None
+
+    def plan(self) -> LoadPlan:
+        """Return what is read and where it goes."""
+        return self._plan
+
+    def final_plan(self) -> LoadPlan:
+        """Return the plan: the schema names all columns."""
+        return self._plan
+
+    def batches(self, slots: Sequence[Slot]) -> Iterator[Records]:
+        """Yield the rows in pieces of bounded size; as `FileSource`."""
+        with self._opened() as source:
+            reader = self._read(lambda: ipc.open_stream(source))
+            while (batch := self._read(lambda: _next(reader))) is not None:
+                for piece in _pieces(batch):
+                    self._progress()
+                    rows = range(self._rows + 1, self._rows + piece.num_rows + 1)
+                    self._rows += piece.num_rows
+                    yield Records([ArrowValues(piece.column(slot.source)) for slot in slots], rows)
+
+    def _check_ends(self) -> bool:
+        """Check beginning and end; return whether it is a file."""
+        with self._path.open("rb") as file:
+            begin = file.read(_PADDED_MAGIC)
+            size = file.seek(0, 2)
+            file.seek(max(0, size - len(_END)))
+            end = file.read()
+        is_file = begin.startswith(_MAGIC)
+        if is_file and (size < 2 * _PADDED_MAGIC or not end.endswith(_MAGIC)):
+            raise _damaged("the Arrow file is cut off: its end mark is missing.")
+        if not is_file and end != _END:
+            raise _damaged("this is no Arrow stream or file, or it is cut off: the end-of-stream mark is missing.")
+        return is_file
+
+    def _check_sizes(self) -> None:
+        """Look at all messages before any is decompressed, and check that nothing follows the end of a stream."""
+        with self._opened() as source:
+            messages = self._read(lambda: ipc.MessageReader.open_stream(source))
+            while (message := self._read(lambda: _next_message(messages))) is not None:
+                self._progress()
+                check_message(message.metadata.to_pybytes(), memoryview(message.body or b""))
+            if not self._is_file and source.tell() != source.size():
+                raise _damaged("something follows the end of the Arrow stream: send one stream.")
+
+    def _opened(self) -> Any:  # noqa: ANN401 (pyarrow is untyped)
+        source = arrow.memory_map(str(self._path))
+        source.seek(_PADDED_MAGIC if self._is_file else 0)
+        return source
+
+    def _read(self, step: Any) -> Any:  # noqa: ANN401 (pyarrow is untyped)
+        """Take one step of a reader."""
+        try:
+            return step()
+        except MemoryError:
+            raise
+        except (*FAILURES, OSError) as error:
+            raise _damaged(f"after row {self._rows}: {first_line(error)}", row=self._rows + 1) from error
+
+
+def _next(reader: Any) -> Batch | None:  # noqa: ANN401 (pyarrow is untyped)
+    """Return the next batch, checked: buffers that lie would be read beyond their ends."""
+    try:
+        batch = reader.read_next_batch()
+    except StopIteration:
+        return None
+    batch.validate(full=True)
+    return batch
+
+
+def _next_message(messages: Any) -> Any | None:  # noqa: ANN401 (pyarrow is untyped)
+    try:
+        return messages.read_next_message()
+    except StopIteration:
+        return None
+
+
+def _pieces(batch: Batch) -> Iterator[Batch]:
+    """Cut a batch so that no piece is large, even when its dictionaries are spelled out."""
+    width = batch.nbytes // max(1, batch.num_rows) + sum(_longest(column) for column in batch.columns)
+    rows = max(1, min(_SLICE_ROWS, _SLICE_BYTES // max(1, width)))
+    for start in range(0, batch.num_rows, rows):
+        yield batch.slice(start, rows)
+
+
+def _longest(column: Any) -> int:  # noqa: ANN401 (pyarrow is untyped)
+    """Return the length of the longest value of a dictionary of texts; 0 for anything else."""
+    types = arrow.types
+    if not types.is_dictionary(column.type):
+        return 0
+    kind = column.type.value_type
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind) or types.is_large_binary(kind):
+        return int(kernels.max(kernels.binary_length(column.dictionary)).as_py() or 0)
+    return 0
+
+
+def _damaged(what: str, row: int | None = None) -> LoadError:
+    error = LoadError(f"The file is damaged: {what} Nothing was loaded.", reason="damaged")
+    if row is not None:
+        error.context["row"] = row
+    return error
