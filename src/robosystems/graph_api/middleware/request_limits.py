@@ -8,8 +8,9 @@ from starlette.types import Message, Receive
 from robosystems.graph_api.domain.errors import InvalidRequestError, PayloadTooLargeError
 
 _UPLOAD_PREFIX: Final = "/databases/"
-_UPLOAD_SEGMENT: Final = "load"
-_UPLOAD_SEGMENTS: Final = 4  # databases, graph id, load, table
+_UPLOADS: Final = frozenset({("load", 4), ("import", 3)})
+"""What follows the graph id in the path of an upload, and how many segments the path has."""
+
 _LENGTH_DIGITS: Final = 18  # a longer number is over any limit, and not worth parsing
 
 
@@ -29,7 +30,7 @@ class BodyLimits:
         """Return the limit of a path and the name of its setting."""
         if path.startswith(_UPLOAD_PREFIX):
             segments = path[1:].split("/")
-            if len(segments) == _UPLOAD_SEGMENTS and segments[2] == _UPLOAD_SEGMENT:
+            if (*segments[2:3], len(segments)) in _UPLOADS:
                 return self.upload_bytes, "LBUG_MAX_UPLOAD_BYTES"
         return self.json_bytes, "LBUG_MAX_BODY_BYTES"
 

@@ -22,6 +22,8 @@ import msgspec
 from robosystems.graph_api.backends.lbug.engine import Engine
 from robosystems.graph_api.backends.lbug.wire import (
     CREDIT,
+    ExportOrder,
+    ImportOrder,
     Kind,
     LoadOrder,
     RunRequest,
@@ -32,6 +34,7 @@ from robosystems.graph_api.backends.lbug.wire import (
 from robosystems.graph_api.concurrency.linux import set_nice_of_thread
 from robosystems.graph_api.domain.errors import InvalidRequestError, ShuttingDownError
 from robosystems.graph_api.worker.answers import Replies
+from robosystems.graph_api.worker.archive.lane import ExportLane
 from robosystems.graph_api.worker.channel import Frame, PeerGoneError
 from robosystems.graph_api.worker.desk import Desk
 from robosystems.graph_api.worker.executor import Executor
@@ -53,6 +56,8 @@ _NICE_AFTER: Final = 4
 _RUN: Final = int(Kind.RUN)
 _TRANSACTION: Final = int(Kind.TRANSACTION)
 _LOAD: Final = int(Kind.LOAD)
+_EXPORT: Final = int(Kind.EXPORT)
+_IMPORT: Final = int(Kind.IMPORT)
 _CANCEL: Final = int(Kind.CANCEL)
 _CREDIT: Final = int(Kind.CREDIT)
 _STATS: Final = int(Kind.STATS)
@@ -61,6 +66,8 @@ _CLOSE: Final = int(Kind.CLOSE)
 _decode_run: Final = msgspec.msgpack.Decoder(RunRequest).decode
 _decode_transaction: Final = msgspec.msgpack.Decoder(TransactionRequest).decode
 _decode_load: Final = msgspec.msgpack.Decoder(LoadOrder).decode
+_decode_export: Final = msgspec.msgpack.Decoder(ExportOrder).decode
+_decode_import: Final = msgspec.msgpack.Decoder(ImportOrder).decode
 
 
 class Lane:
@@ -119,6 +126,7 @@ class LanePool:
         self._settings = settings
         self._config = config
         self._on_close = on_close
+        self._exports = ExportLane(engine, desk, settings.gate, min(_NICEST, config.nice + SLOW_NICE))
         self._lock = threading.Lock()
         self._idle: list[Lane] = []
         self._retired: deque[Lane] = deque()
@@ -281,6 +289,10 @@ class LanePool:
             self._accept(request_id, _decode_transaction, payload, replies)
         elif kind == _LOAD:
             self._accept(request_id, _decode_load, payload, replies)
+        elif kind == _EXPORT:
+            self._accept(request_id, _decode_export, payload, replies)
+        elif kind == _IMPORT:
+            self._accept(request_id, _decode_import, payload, replies)
         elif kind == _STATS:
             replies.plain(request_id, self._figures())
         elif kind == _CLOSE:
@@ -302,6 +314,8 @@ class LanePool:
         self._desk.pending[request_id] = request
         if isinstance(order, RunRequest) and not order.write:
             self.inbox.append(request)
+        elif isinstance(order, ExportOrder):
+            self._exports.start(request, replies)
         else:
             self._writer.put(request)
 

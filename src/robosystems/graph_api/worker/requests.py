@@ -4,7 +4,13 @@ import time
 from enum import Enum, auto
 from typing import Final, TypeAlias
 
-from robosystems.graph_api.backends.lbug.wire import LoadOrder, RunRequest, TransactionRequest
+from robosystems.graph_api.backends.lbug.wire import (
+    ExportOrder,
+    ImportOrder,
+    LoadOrder,
+    RunRequest,
+    TransactionRequest,
+)
 from robosystems.graph_api.domain.errors import (
     GraphApiError,
     QueryCancelledError,
@@ -12,7 +18,7 @@ from robosystems.graph_api.domain.errors import (
     ShuttingDownError,
 )
 
-Order: TypeAlias = RunRequest | TransactionRequest | LoadOrder
+Order: TypeAlias = RunRequest | TransactionRequest | LoadOrder | ExportOrder | ImportOrder
 """What a request asks for."""
 
 
@@ -59,7 +65,7 @@ class Request:
         self.timeout_s = order.timeout_s
         self.deadline = time.monotonic() + order.timeout_s
         self.cause: Cause | None = None
-        self.credit = order.credit if isinstance(order, RunRequest) else 0
+        self.credit = order.credit if isinstance(order, RunRequest | ExportOrder) else 0
         self.executor: object | None = None
         self.committed = False
         self.handed_over = False

@@ -32,8 +32,14 @@ class SchemaGate:
 
     def add_reader(self, executor: Executor) -> None:
         """Let a connection pass from now on."""
-        executor.epoch = self._epoch
-        self._readers.append(executor)
+        with self._opened:
+            executor.epoch = self._epoch
+            self._readers = [*self._readers, executor]
+
+    def remove_reader(self, executor: Executor) -> None:
+        """Forget a connection that is not used any more."""
+        with self._opened:  # A new list: the writer may be looking through the old one.
+            self._readers = [reader for reader in self._readers if reader is not executor]
 
     def enter(self, executor: Executor, request: Request) -> None:
         """Wait until reads may run; `leave` has to follow.

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from typing import Final
 
-from robosystems.graph_api.backends.lbug.wire import RunRequest, TransactionRequest
+from robosystems.graph_api.backends.lbug.wire import ImportOrder, LoadOrder, RunRequest, TransactionRequest
 from robosystems.graph_api.domain.errors import GraphApiError, ShuttingDownError
 from robosystems.graph_api.worker.requests import Request
 from robosystems.graph_api.worker.writes import Write, Writes
@@ -75,8 +75,10 @@ class WriterLane:
             return
         if isinstance(order, TransactionRequest):
             self._desk.answer(request, self._replies, self.writes.run_transaction, order)
-        else:
+        elif isinstance(order, LoadOrder):
             self._desk.answer(request, self._replies, self.writes.load, order)
+        elif isinstance(order, ImportOrder):
+            self._desk.answer(request, self._replies, self.writes.import_archive, order)
         self._desk.writes += 1
 
     def _serve_statements(self) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from robosystems.graph_api.backends.lbug import refusals
@@ -129,6 +130,70 @@ class Catalog:
                 self._databases[graph_id.value] = Database(database.keeper, self._services)
                 raise storage_error(error) from error
         finally:
+            del self._in_progress[folded]
+
+    @asynccontextmanager
+    async def staged(self, database: Database) -> AsyncGenerator[Database]:
+        """Give a new, empty database without a name, in which the future content of `database` can be built.
+
+        It has a worker of its own; on leaving, what is left of it is removed.
+
+        Raises:
+            GraphApiError: The file system refused.
+        """
+        try:
+            directory = await asyncio.to_thread(self._root.new_directory)
+        except OSError as error:
+            raise storage_error(error) from error
+        keeper = RecordKeeper(database.keeper.record, directory, self._services.background)
+        keeper.state = ManifestState.CREATING
+        staged = Database(keeper, self._services)
+        self._incomplete.add(staged)
+        try:
+            yield staged
+        finally:
+            await self._services.background.finish(self._discard_staged(staged), f"discard {directory.path.name}")
+
+    async def _discard_staged(self, staged: Database) -> None:
+        self._incomplete.discard(staged)
+        await self._discard_incomplete(staged)
+
+    async def exchange(
+        self,
+        database: Database,
+        check: Callable[[Database], Awaitable[None]],
+        replace_file: Callable[[DatabaseDirectory], None],
+    ) -> None:
+        """Close a database, replace its file, and let it be opened again; calls that come meanwhile are refused.
+
+        Args:
+            database: The database.
+            check: Given the database once more, when nobody else can use it; raises if it is not to be changed.
+            replace_file: Replaces the file in the directory, in one step; blocks.
+
+        Raises:
+            DatabaseNotFoundError: It was deleted meanwhile.
+            DatabaseBusyError: It is being deleted.
+            GraphApiError: What `check` raises, or the file system refused. Nothing was changed.
+        """
+        name, folded = database.graph_id.value, database.graph_id.value.casefold()
+        if self._databases.get(name) is not database:
+            raise refusals.not_found(database.graph_id)
+        self._in_progress[folded] = "filled by an import"
+        try:
+            await database.stop()
+            alone = Database(database.keeper, self._services)
+            self._incomplete.add(alone)
+            try:
+                await check(alone)
+            finally:
+                await alone.stop()
+                self._incomplete.discard(alone)
+            await asyncio.to_thread(replace_file, database.keeper.directory)
+        except OSError as error:
+            raise storage_error(error) from error
+        finally:
+            self._databases[name] = Database(database.keeper, self._services)
             del self._in_progress[folded]
 
     async def _discard_incomplete(self, database: Database) -> None:
