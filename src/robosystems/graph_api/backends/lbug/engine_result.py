@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final, Self, TypeAlias
 
+from robosystems.graph_api.backends.lbug.engine_arrow import sound
 from robosystems.graph_api.backends.lbug.engine_batches import BATCHES, BatchTap
 from robosystems.graph_api.backends.lbug.engine_errors import to_domain_error
 
@@ -91,7 +92,7 @@ class EngineResult:
         except FAILURES as error:
             raise to_domain_error(error) from error
         self._left -= batch.num_rows
-        return batch
+        return sound(batch)
 
     def install(self, tap: BatchTap) -> None:
         """Let the binding meet `tap` when it first makes Arrow batches."""
