@@ -2,6 +2,7 @@
 
 import json
 import math
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -33,6 +34,8 @@ def _loaded(column_type: str, value: object) -> Any:
         ("MAP(DOUBLE, INT64)", [[0.5, 1]], [(0.5, 1)]),
         ("MAP(STRING, DOUBLE)", {"a": "Infinity"}, [("a", math.inf)]),
         ("TIMESTAMP_NS", "2020-01-02T03:04:05.123456000", "2020-01-02 03:04:05.123456"),
+        ("TIMESTAMP_MS", "2020-01-02T03:04:05.123000", datetime(2020, 1, 2, 3, 4, 5, 123000)),  # noqa: DTZ001
+        ("TIMESTAMP_TZ", "2020-01-02T03:04:05.100000000+01:00", datetime(2020, 1, 2, 2, 4, 5, 100000)),  # noqa: DTZ001
     ],
 )
 def test_the_look_in_answers_can_be_loaded(column_type: str, value: object, expected: object) -> None:
@@ -57,6 +60,9 @@ def test_not_a_number_is_loaded() -> None:
         ("MAP(INT64, STRING)", [[1, "a", 2]]),
         ("MAP(INT64, STRING)", [["1", "a"]]),
         ("TIMESTAMP_NS", "2020-01-02T03:04:05.123456789"),
+        ("TIMESTAMP", "2020-01-02T03:04:05.1234567"),
+        ("TIMESTAMP_MS", "2020-01-02T03:04:05.123400"),
+        ("TIMESTAMP_SEC", "2020-01-02T03:04:05.1"),
     ],
 )
 def test_what_would_change_is_refused(column_type: str, value: object) -> None:

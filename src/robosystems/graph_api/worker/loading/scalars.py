@@ -40,6 +40,7 @@ _PLAIN_SCALE: Final = 6
 
 _CANONICAL_UUID: Final = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 _ZONED: Final = r"\d\d:\d\d.*([Zz]|[+-]\d\d(:?\d\d)?)$"
+_SURPLUS_ZEROS: Final = r"(\.\d{6})0+(\D|$)"
 _WHOLE_WITH_ZEROS: Final = r"^\+?([0-9-][0-9]*)(\.0*)?$"
 _INTERVAL: Final = (
     r"(?i)^\s*(\d+\s*(us|microseconds?|ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?|mons?|months?"
@@ -289,6 +290,16 @@ def _instants(array: Array, unit: str) -> Array:
         return kernels.cast(array, wanted)
     if not _types.is_string(source):
         raise _unsuitable(array)
+    if unit != "ns":
+        # As the service shows them: with six or nine digits, the last of them zeros.
+        spelled = kernels.replace_substring_regex(array, _SURPLUS_ZEROS, r"\1\2")
+        return kernels.cast(_moments(spelled, "us"), wanted)
+    return _moments(array, unit)
+
+
+def _moments(array: Array, unit: str) -> Array:
+    """Read texts as timestamps of a unit, which they must not be finer than."""
+    wanted = arrow.timestamp(unit)
     zoned = kernels.match_substring_regex(array, _ZONED)
     if not kernels.any(zoned).as_py():
         return kernels.cast(array, wanted)
