@@ -1,7 +1,7 @@
 """Rows as CSV (RFC 4180, UTF-8): a header, then a record per row.
 
-Null is an empty field, an empty text is `""`: texts are always quoted, everything else never, so the two cannot be
-mixed up. Lists, structs and the like are quoted JSON. What a value looks like is otherwise the same as in JSON, without
+Null is an empty field, an empty text is `""`: texts and bytes are always quoted, everything else never, so the two
+cannot be mixed up. Lists, structs and the like are quoted JSON. What a value looks like is otherwise the same as in JSON, without
 the quotes.
 """
 
@@ -45,6 +45,8 @@ def csv_texts(array: Array) -> Texts:
         return _quoted(texts)
     if _QUOTE in bytes(text_bytes(texts)):
         texts = kernels.utf8_trim(texts, characters='"')
+    if _types.is_binary(array.type):
+        return _quoted(texts)
     return Texts("", kernels.fill_null(texts, ""), "")
 
 
