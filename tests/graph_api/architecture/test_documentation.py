@@ -3,13 +3,16 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.graph_api.architecture.source_tree import ROOT, published_files
+from tests.graph_api.architecture.source_tree import ROOT, TESTS, functions, modules, published_files
 
 _LINK: Final = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+_TEST: Final = re.compile(r"`((?:[\w/]+/)?test_\w+\.py|)((?:::)?test_\w+|)(?:\[[^`]*\])?`")
+"""A test in a document: a file, a function, or both as pytest spells them."""
+
 _DECISIONS: Final = ROOT / "docs" / "adr"
 _SECTIONS: Final = ("## Context", "## Decision", "## Consequences")
 
@@ -72,3 +75,36 @@ def test_derived_documents_are_current() -> None:
     command = [sys.executable, "-m", "scripts.generate_docs", "--check"]
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_tests_that_documents_name_exist() -> None:
+    """Each claim that points to a test points to one that is there: the file, and the function in it."""
+    defined = {
+        module.path.as_posix(): {name.rpartition(".")[2] for name, _ in functions(module)} for module in modules(TESTS)
+    }
+    dead = [
+        f"{path.relative_to(ROOT)}: {file}{function}"
+        for path in _documents()
+        for file, function in _TEST.findall(path.read_text(encoding="utf-8"))
+        if not _is_there(defined, file, function.removeprefix("::"))
+    ]
+    assert not dead
+
+
+def _is_there(defined: Mapping[str, Collection[str]], file: str, function: str) -> bool:
+    """Whether a test file whose path ends like this, or any if no file is named, defines the function, if one is."""
+    return any(
+        (not file or path.endswith(f"/{file}")) and (not function or function in names)
+        for path, names in defined.items()
+    )
+
+
+def test_a_dead_name_of_a_test_is_recognised() -> None:
+    """Wrong files, wrong functions, and functions of another file are seen."""
+    defined = {"tests/a/test_one.py": {"test_this"}, "tests/b/test_two.py": {"test_that"}}
+    for text in ("`test_one.py`", "`a/test_one.py::test_this`", "`test_that`"):
+        ((file, function),) = _TEST.findall(text)
+        assert _is_there(defined, file, function.removeprefix("::"))
+    for text in ("`test_three.py`", "`b/test_one.py`", "`test_one.py::test_that`", "`test_other`"):
+        ((file, function),) = _TEST.findall(text)
+        assert not _is_there(defined, file, function.removeprefix("::"))

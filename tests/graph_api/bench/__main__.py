@@ -15,19 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.graph_api.bench import load_generators, workload
+from tests.graph_api.bench import isolation, load_generators, workload
 from tests.graph_api.bench.bare_engine import copy_rows_per_second, make_bare_copy
+from tests.graph_api.bench.figures import Figure
 from tests.graph_api.bench.node import Node, resident_bytes
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table."""
-
-    name: str
-    value: str
-    must: str
-    aim: str
 
 
 @dataclass(frozen=True)
@@ -153,6 +144,23 @@ def cold(bench: Bench) -> list[Figure]:
     ]
 
 
+def policy(bench: Bench) -> list[Figure]:
+    """What the policy costs a statement that was seen before."""
+    return [isolation.policy_share(bench.bare("lookup"))]
+
+
+def sandbox(bench: Bench) -> list[Figure]:
+    """What the sandbox costs."""
+    folder = bench.folder / "sandbox"
+    folder.mkdir()
+    return [isolation.sandbox_cost(folder)]
+
+
+def recovery(bench: Bench) -> list[Figure]:
+    """How soon a killed worker is replaced."""
+    return [isolation.recovery(bench.node, "t0")]
+
+
 MEASUREMENTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "lookup": lookup,
     "hop": hop,
@@ -161,6 +169,9 @@ MEASUREMENTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "neighbours": neighbours,
     "load": load,
     "cold": cold,
+    "policy": policy,
+    "sandbox": sandbox,
+    "recovery": recovery,
 }
 
 

@@ -72,7 +72,7 @@ def _public_lookups(connection: ladybug.Connection) -> float:
 def _bare_export(connection: EngineConnection, rows: int) -> float:
     started = time.perf_counter()
     with connection.run(_EXPORT) as result:
-        assert result.table(65_536).num_rows == rows
+        assert sum(batch.num_rows for batch in result.batches(65_536)) == rows
     return rows / (time.perf_counter() - started)
 
 
@@ -83,7 +83,7 @@ def _bare_writes(connection: EngineConnection, first: int) -> float:
     return _WRITES / (time.perf_counter() - started)
 
 
-def _pipelined(worker: WorkerClient, requests: list[bytes], width: int) -> float:
+def pipelined(worker: WorkerClient, requests: list[bytes], width: int) -> float:
     """Keep `width` requests pending and count answers, without looking into them."""
     sock, buffer = worker.sock, bytearray()
     sent = answered = 0
@@ -106,7 +106,8 @@ def _pipelined(worker: WorkerClient, requests: list[bytes], width: int) -> float
     return len(requests) / (time.perf_counter() - started)
 
 
-def _requests(text: str, first: int, count: int, *, write: bool) -> list[bytes]:
+def frames_of(text: str, first: int, count: int, *, write: bool) -> list[bytes]:
+    """Return the frames of so many requests for one statement, each with the next id as its parameter."""
     frames: list[bytes] = []
     for number in range(count):
         order = RunRequest(text, b'{"id": %d}' % (first + number), write, Format.JSON, 60.0, None, 1 << 20, ("W",))
@@ -157,14 +158,14 @@ def main() -> None:
         process = psutil.Process(worker.process_id)
         worker.run("RETURN 1")
         idle = process.memory_full_info().uss / 2**20
-        piped = _rates(lambda: _pipelined(worker, _requests(_LOOKUP, 100_000, _LOOKUPS, write=False), 16))
+        piped = _rates(lambda: pipelined(worker, frames_of(_LOOKUP, 100_000, _LOOKUPS, write=False), 16))
         _print("point lookups, 16 pipelined, to prepared", lookups, piped)
         _print("point lookups, 16 pipelined, to public API", public_lookups, piped)
         for width in (8, 32):
             first = iter(range(width * 10**6, width * 10**6 + 10 * _WRITES, _WRITES))
             ours = _rates(
-                lambda first=first, width=width: _pipelined(
-                    worker, _requests(_WRITE, next(first), _WRITES, write=True), width
+                lambda first=first, width=width: pipelined(
+                    worker, frames_of(_WRITE, next(first), _WRITES, write=True), width
                 )
             )
             _print(f"durable single-row writes, {width} pipelined", writes, ours)
