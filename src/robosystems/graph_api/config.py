@@ -73,6 +73,22 @@ class Settings(BaseSettings):
             )
         ),
     ] = SecretStr("")
+    lbug_max_wrong_keys_per_minute: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Wrong keys of one address that are answered with 401; further ones get 429, right ones never.",
+        ),
+    ] = 60
+    lbug_idempotency_retention_seconds: Annotated[
+        float,
+        Field(ge=1, le=2_592_000, description="How long the outcome of a request with an idempotency key is kept."),
+    ] = 86_400
+    lbug_idempotency_max_mb: Annotated[
+        int,
+        Field(ge=1, le=1_048_576, description="Disk space of these outcomes, MiB; the oldest go first."),
+    ] = 256
     lbug_database_path: Annotated[
         Path, Field(description="Directory of all databases; made if it is missing, used by one server at a time.")
     ] = Path("/data/lbug-dbs")
@@ -135,6 +151,17 @@ class Settings(BaseSettings):
     lbug_max_rows: Annotated[
         int, Field(ge=1, le=10_000_000, description="Rows of a JSON answer; it is cut there and says `truncated`.")
     ] = 100_000
+    lbug_result_cache_mb: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=65_536,
+            description=(
+                "Memory of the server for answers of reads that are given again while their database stays as it is, "
+                "MiB; a quarter of it at most for one database. 0: every read is run."
+            ),
+        ),
+    ] = 64
     lbug_chunk_size: Annotated[
         int,
         Field(

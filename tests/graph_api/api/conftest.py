@@ -15,7 +15,11 @@ StartServer = Callable[..., RunningServer]
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Give the server that all tests share; it has room for many databases."""
-    settings = {"LBUG_MAX_DATABASES_PER_NODE": "500", "LBUG_MAX_OPEN_DATABASES": "16"}
+    settings = {
+        "LBUG_MAX_DATABASES_PER_NODE": "500",
+        "LBUG_MAX_OPEN_DATABASES": "16",
+        "LBUG_MAX_WRONG_KEYS_PER_MINUTE": "1000000",  # Tests that send wrong keys share the server and the address.
+    }
     with running_server(tmp_path_factory.mktemp("server"), settings=settings) as server:
         yield server
 

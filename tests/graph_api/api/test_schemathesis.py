@@ -26,6 +26,7 @@ SETTINGS: Final = {
     "LBUG_QUERY_TIMEOUT": "2",
     "LBUG_MAX_QUERY_TIMEOUT": "5",
     "LBUG_LOAD_TIMEOUT": "5",
+    "LBUG_MAX_WRONG_KEYS_PER_MINUTE": "1000000",
 }
 
 CONFIG: Final = f"""

@@ -26,6 +26,8 @@ _ALLOWED: Final = {
     "observability.logging": "the moment of a line",
     "core.database_manager": "when a database was created, for its record",
     "worker.opening": "the name of a log that is set aside",
+    "worker.archive.export": "the moment that an archive shows",
+    "routers.databases.archive": "the day in the name of a file",
     "backends.lbug.reject_files": "the age of files, which have the wall clock's times",
     "core.keys": "when a key was made and when it ends, which its holder is told",
     "core.keyring": "whether a token has ended, which another process may have made",

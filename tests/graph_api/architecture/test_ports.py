@@ -8,7 +8,7 @@ from typing import Final
 from tests.graph_api.architecture.source_tree import Module, dotted, functions, modules
 
 _SAYS_WHAT_IT_RAISES: Final = re.compile(r"\braises?\b", re.IGNORECASE)
-_FAMILIES: Final = ("backends", "staging", "registry", "storage", "tasks")
+_FAMILIES: Final = ("backends", "staging", "registry", "storage", "tasks", "state")
 
 
 def _ports() -> Iterator[Module]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.graph_api.server_process import ServerProcess, free_port
@@ -88,3 +89,21 @@ def test_markup_in_values_is_shown_as_it_is(server: ServerProcess) -> None:
     run(server, "create", "markup", "--schema-type", "custom")
     shown = run(server, "query", "markup", "RETURN '[red]text[/red]' AS value")
     assert "[red]text[/red]" in shown.stdout
+
+
+def test_keys_are_made_listed_disabled_and_deleted(server: ServerProcess) -> None:
+    """The key is printed once; what follows names it by its id, and works at once."""
+    made = run(server, "--output", "json", "keys", "create", "nightly", "--scope", "read", "--expires-in", "90d")
+    assert made.returncode == 0, made.stderr
+    key = json.loads(made.stdout)
+    listed = run(server, "--output", "json", "keys", "list")
+    assert [each["key_id"] for each in json.loads(listed.stdout)] == [key["key_id"]]
+    assert key["key"] not in listed.stdout
+    for command, status in (("disable", 401), ("enable", 200), ("show", 200), ("delete", 401)):
+        done = run(server, "keys", command, key["key_id"])
+        assert done.returncode == 0, done.stderr
+        answer = httpx.get(f"{server.url}/info", headers={"X-Graph-API-Key": key["key"]})
+        assert answer.status_code == status, command
+    assert run(server, "keys", "show", key["key_id"]).stderr.startswith("KEY_NOT_FOUND: ")
+    wrong = run(server, "keys", "create", "x", "--expires-in", "soon")
+    assert (wrong.returncode, "90d" in wrong.stderr) == (2, True)

@@ -10,9 +10,11 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from robosystems.graph_api.core.keyring import KeyRing
 from robosystems.graph_api.core.node import Traffic
+from robosystems.graph_api.core.throttle import WrongKeyThrottle
 from robosystems.graph_api.domain.errors import DatabaseNotFoundError, QueryTimeoutError
-from robosystems.graph_api.middleware.auth import KeyRing
+from robosystems.graph_api.middleware.auth import Gate
 from robosystems.graph_api.middleware.request_context import RequestShell, ShellParts
 from robosystems.graph_api.middleware.request_limits import BodyLimits
 from robosystems.graph_api.observability.logging import REQUEST_ID, AccessEntry
@@ -35,7 +37,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         parts = ShellParts(
-            keys=KeyRing(self.keys),
+            gate=Gate(KeyRing(self.keys), WrongKeyThrottle(1_000)),
             limits=LIMITS,
             traffic=self.traffic,
             render=answer_to,

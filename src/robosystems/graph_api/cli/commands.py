@@ -1,19 +1,23 @@
 """Commands of the command line client; each is one call of the Python client and one table on the screen."""
 
 import json
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from robosystems.graph_api.client import GraphApiError, GraphClient, LoadOptions, QueryResult, table_of_file
+from robosystems.graph_api.cli import keys
+from robosystems.graph_api.cli.session import (
+    DEFAULT_URL,
+    Connection,
+    Output,
+    client_of,
+    print_json,
+    print_record,
+    print_rows,
+)
+from robosystems.graph_api.client import LoadOptions, QueryResult, table_of_file
 
 app = typer.Typer(
     name="cli",
@@ -22,32 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-DEFAULT_URL = "http://127.0.0.1:8001"
-EXIT_ERROR = 1
-"""The server refused, failed, or could not be reached. Usage errors are 2."""
-
-
-class Output(StrEnum):
-    """How answers are printed."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """Where the server is and how to print.
-
-    Attributes:
-        url: Its base URL.
-        key: The key, or None.
-        output: How to print.
-    """
-
-    url: str
-    key: str | None
-    output: Output
+app.add_typer(keys.app, name="keys")
 
 
 @app.callback()
@@ -71,20 +50,20 @@ def connect(
 @app.command()
 def health(context: typer.Context) -> None:
     """Say whether the server lives."""
-    with _client(context) as client:
-        _print_record(context, client.health())
+    with client_of(context) as client:
+        print_record(context, client.health())
 
 
 @app.command()
 def databases(context: typer.Context) -> None:
     """List all databases."""
-    with _client(context) as client:
+    with client_of(context) as client:
         found: list[dict[str, Any]] = []
         page = client.list_databases(limit=1_000)
         while page:
             found += [database.document for database in page]
             page = client.list_databases(limit=1_000, after=page[-1].graph_id)
-    _print_rows(context, ["graph_id", "schema_type", "status", "created_at"], found)
+    print_rows(context, ["graph_id", "schema_type", "status", "created_at"], found)
 
 
 @app.command()
@@ -101,7 +80,7 @@ def create(
     ] = None,
 ) -> None:
     """Create a database."""
-    with _client(context) as client:
+    with client_of(context) as client:
         database = client.create_database(
             graph,
             schema_type,
@@ -109,15 +88,15 @@ def create(
             custom_schema_ddl=ddl.read_text(encoding="utf-8") if ddl is not None else None,
             custom_schema=_read_document(schema) if schema is not None else None,
         )
-    _print_record(context, database.document)
+    print_record(context, database.document)
 
 
 @app.command()
 def delete(context: typer.Context, graph: Annotated[str, typer.Argument(help="Id of the database.")]) -> None:
     """Delete a database with all its data."""
-    with _client(context) as client:
+    with client_of(context) as client:
         client.delete_database(graph)
-    _print_record(context, {"status": "success", "graph_id": graph})
+    print_record(context, {"status": "success", "graph_id": graph})
 
 
 @app.command()
@@ -129,7 +108,7 @@ def query(
     timeout: Annotated[float | None, typer.Option(help="Seconds until an answer is due.")] = None,
 ) -> None:
     """Run one statement and print its rows."""
-    with _client(context) as client:
+    with client_of(context) as client:
         result = client.query(graph, cypher, _parse_parameters(parameters), timeout=timeout)
     _print_result(context, result)
 
@@ -155,26 +134,12 @@ def load(
         ignore_unknown_columns=ignore_unknown_columns,
         delimiter=delimiter,
     )
-    with _client(context) as client:
+    with client_of(context) as client:
         result = client.load_file(graph, table or table_of_file(file.name), file, options)
-    _print_record(context, {"status": "success", "table_name": result.table_name, "rows_loaded": result.rows_loaded})
+    print_record(context, {"status": "success", "table_name": result.table_name, "rows_loaded": result.rows_loaded})
 
 
 app.command("ingest", help="Load a file into a table, all or nothing (the same as load).")(load)
-
-
-@contextmanager
-def _client(context: typer.Context) -> Generator[GraphClient]:
-    """Yield a client; an error becomes one line on stderr and exit code 1."""
-    connection: Connection = context.obj
-    client = GraphClient(connection.url, connection.key)
-    try:
-        yield client
-    except GraphApiError as error:
-        Console(stderr=True, soft_wrap=True).print(f"{error.code}: {error.detail}", style="red", markup=False)
-        raise typer.Exit(EXIT_ERROR) from error
-    finally:
-        client.close()
 
 
 def _parse_parameters(text: str) -> dict[str, object]:
@@ -200,49 +165,13 @@ def _print_result(context: typer.Context, result: QueryResult) -> None:
     """Print the rows of a query, and what a write changed."""
     connection: Connection = context.obj
     if connection.output is Output.JSON:
-        _print_json(
+        print_json(
             {"columns": result.columns, "types": result.types, "data": result.rows, "truncated": result.truncated}
         )
         return
-    _print_rows(context, result.columns, result.rows)
+    print_rows(context, result.columns, result.rows)
     notes = [f"{len(result)} rows, {result.execution_time_ms:.1f} ms"]
     notes += [f"{name.replace('_', ' ')}: {count}" for name, count in result.counters.items() if count]
     if result.truncated:
         notes.append("TRUNCATED: more rows exist; use LIMIT or a stream")
     Console(stderr=True).print(" | ".join(notes), style="dim", markup=False)
-
-
-def _print_rows(context: typer.Context, columns: list[str], rows: list[dict[str, Any]]) -> None:
-    """Print rows as a table or as JSON."""
-    connection: Connection = context.obj
-    if connection.output is Output.JSON:
-        _print_json(rows)
-        return
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console().print(table)
-
-
-def _print_record(context: typer.Context, record: dict[str, Any]) -> None:
-    """Print one record."""
-    connection: Connection = context.obj
-    if connection.output is Output.JSON:
-        _print_json(record)
-        return
-    table = Table("field", "value")
-    for name, value in record.items():
-        table.add_row(name, _cell(value))
-    Console().print(table)
-
-
-def _print_json(document: object) -> None:
-    """Print a JSON document."""
-    typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
-
-
-def _cell(value: object) -> str:
-    """Return a value as a cell of a table; markup in it stays text."""
-    if value is None:
-        return ""
-    return escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

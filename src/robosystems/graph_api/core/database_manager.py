@@ -1,12 +1,14 @@
 """Life cycle of databases: create, describe, limit, delete."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from robosystems.graph_api.backends.base import GraphBackend
+from robosystems.graph_api.core.idempotency import IdempotencyService
+from robosystems.graph_api.core.result_cache import ResultCache
 from robosystems.graph_api.domain.errors import InvalidRequestError, InvalidSchemaError, StatementForbiddenError
 from robosystems.graph_api.domain.graph import DatabaseLimits, DatabaseRecord, DatabaseState, SchemaType
 from robosystems.graph_api.domain.ids import GraphId
@@ -57,8 +59,10 @@ class DatabasePage:
 class DatabaseManager:
     """Creates, lists, limits and deletes databases. Safe for concurrent use."""
 
-    def __init__(self, backend: GraphBackend) -> None:
+    def __init__(self, backend: GraphBackend, cache: ResultCache, idempotency: IdempotencyService) -> None:
         self._backend = backend
+        self._cache = cache
+        self._idempotency = idempotency
         self._changing = asyncio.Lock()
 
     async def create(self, new: NewDatabase) -> DatabaseRecord:
@@ -80,9 +84,9 @@ class DatabaseManager:
         )
         return await self._backend.create(record, schema, ddl)
 
-    async def page(self, *, limit: int, after: str | None) -> DatabasePage:
-        """Return up to `limit` databases whose names come after `after`."""
-        records = await self._backend.list()
+    async def page(self, *, limit: int, after: str | None, sees: Callable[[str], bool]) -> DatabasePage:
+        """Return up to `limit` databases whose names come after `after`, of those that `sees` says the caller sees."""
+        records = [record for record in await self._backend.list() if sees(record.graph_id.value)]
         rest = [record for record in records if after is None or record.graph_id.value > after]
         shown = rest[:limit]
         more = len(rest) > len(shown)
@@ -110,6 +114,8 @@ class DatabaseManager:
     async def delete(self, graph_id: GraphId) -> None:
         """Delete a database with all its files."""
         await self._backend.drop(graph_id)
+        self._cache.forget(graph_id)
+        await self._idempotency.forget(graph_id)
 
     async def limits(self, graph_id: GraphId) -> DatabaseLimits:
         """Return the limits of a database. The backend has them in memory: a copy here could only be out of date.

@@ -2,19 +2,23 @@
 
 import itertools
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Literal
 
 import msgspec
 
 from robosystems.graph_api.backends.base import GraphBackend
 from robosystems.graph_api.core.database_manager import DatabaseManager
+from robosystems.graph_api.core.result_cache import ResultCache
 from robosystems.graph_api.domain.errors import (
+    GraphApiError,
     InvalidParameterError,
     InvalidRequestError,
     QueryTooLongError,
+    ScopeError,
     StatementForbiddenError,
 )
 from robosystems.graph_api.domain.graph import DatabaseLimits
@@ -34,6 +38,9 @@ MAX_TRANSACTION_STATEMENTS = 1_000
 
 MAX_ROWS_EVER = 2**53 - 1
 """The largest number of rows that can be asked for: every JSON parser reads it exactly, every wire carries it."""
+
+_TAG_BYTES = 12
+"""Of the digest in a tag: enough that nobody finds two reads with the same one."""
 
 _CLASSIFIED_TEXTS = 4_096
 """Texts whose classification is remembered; with the default query length at most some 40 MB."""
@@ -67,6 +74,7 @@ class QueryRequest:
         parameters: JSON object as UTF-8 text.
         timeout_s: Seconds the client is ready to wait.
         mode: What the statement may do.
+        may_write: Whether the caller may write at all.
         max_rows: Rows after which to cut.
         format: Encoding of the answer.
         explain: Return the plan instead (`plan`), or run it and return the measured plan (`profile`).
@@ -76,17 +84,37 @@ class QueryRequest:
     parameters: bytes = b"{}"
     timeout_s: float | None = None
     mode: AccessMode = AccessMode.AUTO
+    may_write: bool = True
     max_rows: int | None = None
     format: ResultFormat = ResultFormat.JSON
     explain: Literal["plan", "profile"] | None = None
 
 
-class QueryService:
-    """Admits statements and runs them on the backend."""
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """In place of an answer: the caller knows it already.
 
-    def __init__(self, backend: GraphBackend, databases: DatabaseManager, config: QueryConfig) -> None:
+    Attributes:
+        tag: Of that answer.
+    """
+
+    tag: str
+
+
+class QueryService:
+    """Admits statements and runs them on the backend.
+
+    An answer to a read has a tag, made of the version of the database's content and of all that decides the bytes of
+    the answer. Two answers with the same tag say the same, except for the time that they took. Answers of statements
+    that may answer differently each time have none.
+    """
+
+    def __init__(
+        self, backend: GraphBackend, databases: DatabaseManager, cache: ResultCache, config: QueryConfig
+    ) -> None:
         self._backend = backend
         self._databases = databases
+        self._cache = cache
         self._config = config
         self._admitted = lru_cache(maxsize=_CLASSIFIED_TEXTS)(_admit)
         self._numbers = itertools.count(1)
@@ -102,15 +130,50 @@ class QueryService:
         Raises:
             InvalidRequestError: Length, time-out, rows or parameters are out of bounds.
             StatementForbiddenError: The policy refuses the statement, or it writes in read mode.
+            ScopeError: It writes, or asks for the place of a write, and the caller may only read.
             Others as `GraphBackend.run`.
         """
-        text = _with_explain(request)
-        statement = self._admit_text(text)
+        statement = self._admit(request)
+        query = self._query(statement, request, await self._databases.limits(graph_id), query_id)
+        version = self._version(graph_id, statement, query)
+        if version is None:
+            return await self._backend.run(graph_id, query)
+        return await self._read(graph_id, query, version, _tag(version, query))
+
+    async def read(
+        self, graph_id: GraphId, request: QueryRequest, is_known: Callable[[str], bool], *, query_id: str
+    ) -> EncodedResult | Unchanged:
+        """Run one statement that only reads, unless the caller knows what it would answer.
+
+        Args:
+            graph_id: The database. It is not opened for an answer that is known or remembered.
+            request: The statement; its mode has to be READ.
+            is_known: Says of a tag whether the caller has the answer that it stands for.
+            query_id: Name of the query.
+
+        Raises:
+            As `run`.
+        """
+        statement = self._admit(request)
+        query = self._query(statement, request, await self._databases.limits(graph_id), query_id)
+        version = self._version(graph_id, statement, query)
+        if version is None:
+            return await self._backend.run(graph_id, query)
+        tag = _tag(version, query)
+        return Unchanged(tag) if is_known(tag) else await self._read(graph_id, query, version, tag)
+
+    def _admit(self, request: QueryRequest) -> Statement:
+        """Return a statement that may run; raises as `run`."""
+        statement = self._admit_text(_with_explain(request))
         self._check_parameters(request.parameters)
-        limits = await self._databases.limits(graph_id)
+        return statement
+
+    def _query(self, statement: Statement, request: QueryRequest, limits: DatabaseLimits, query_id: str) -> Query:
+        """Return what to send to the backend; raises as `run`."""
+        _check_scope(statement, request)
         mode = _resolve_mode(statement, request.mode)
-        query = Query(
-            text=text,
+        return Query(
+            text=statement.text,
             parameters=request.parameters,
             mode=mode,
             timeout_s=self.timeout(request.timeout_s, limits),
@@ -120,7 +183,35 @@ class QueryService:
             counted_tables=_counted_tables(statement, mode),
             may_grow=_may_grow(statement),
         )
-        return await self._backend.run(graph_id, query)
+
+    def _version(self, graph_id: GraphId, statement: Statement, query: Query) -> str | None:
+        """Return the version of what a read will see; None if its answer does not follow from that, or is no read's."""
+        if query.mode is not AccessMode.READ or statement.volatile or statement.explain == "profile":
+            return None
+        return self._backend.version(graph_id)
+
+    async def _read(self, graph_id: GraphId, query: Query, version: str, tag: str) -> EncodedResult:
+        """Answer a read, from memory if that is possible."""
+        cache = self._cache
+        if not cache.is_on:
+            result = await self._backend.run(graph_id, query)
+            result.tag = tag
+            return result
+        remembered = cache.find(graph_id, version, tag)
+        if remembered is not None:
+            return remembered
+        result = await self._backend.run(graph_id, query)
+        result.tag, result.remembered = tag, False
+        if result.body is not None and self._is_still(graph_id, version):
+            cache.keep(graph_id, version, tag, result)
+        return result
+
+    def _is_still(self, graph_id: GraphId, version: str) -> bool:
+        """Whether nothing has changed a database since it had this version, or is changing it now."""
+        try:
+            return self._backend.version(graph_id) == version
+        except GraphApiError:  # Deleted, or broken, since it answered.
+            return False
 
     async def run_transaction(
         self,
@@ -232,13 +323,21 @@ def _with_explain(request: QueryRequest) -> str:
     return ("EXPLAIN " if request.explain == "plan" else "PROFILE ") + request.cypher
 
 
+def _check_scope(statement: Statement, request: QueryRequest) -> None:
+    """Refuse to write for a caller that may only read."""
+    if not request.may_write and (statement.kind is not StatementKind.READ or request.mode is AccessMode.WRITE):
+        raise ScopeError(
+            "This statement writes, which needs a key with the scope 'write'; this one has 'read'.", scope="write"
+        )
+
+
 def _resolve_mode(statement: Statement, mode: AccessMode) -> AccessMode:
     """Return READ or WRITE for a statement and what its caller allows."""
     if statement.kind is StatementKind.READ:
         return AccessMode.WRITE if mode is AccessMode.WRITE else AccessMode.READ
     if mode is AccessMode.READ:
         raise StatementForbiddenError(
-            "mode: the statement writes, but mode 'read' was asked for; use 'write' or 'auto'."
+            "mode: the statement writes, but mode 'read' was asked for; send it by POST with mode 'write' or 'auto'."
         )
     return AccessMode.WRITE
 
@@ -253,3 +352,9 @@ def _counted_tables(statement: Statement, mode: AccessMode) -> tuple[str, ...] |
     if mode is AccessMode.READ or statement.kind is not StatementKind.WRITE:
         return ()
     return None if statement.deletes else tuple(sorted(statement.identifiers))
+
+
+def _tag(version: str, query: Query) -> str:
+    """Return the tag of an answer to a read of a version; the length keeps the statement apart from what follows."""
+    seed = f"{len(query.text)} {query.format.value} {query.max_rows} {query.text}"
+    return f"{version}-{blake2b(seed.encode() + query.parameters, digest_size=_TAG_BYTES).hexdigest()}"

@@ -10,15 +10,18 @@
     │   ├── InvalidSchemaError
     │   ├── QueryTooLongError
     │   ├── StatementError             the engine refused the statement (syntax, binder, run time)
-    │   └── LoadError                  the file or one of its rows cannot be loaded
+    │   ├── LoadError                  the file or one of its rows cannot be loaded
+    │   └── ArchiveError               the archive of a graph cannot be imported
     ├── UnauthorizedError / ScopeError
     ├── StatementForbiddenError        the policy refused the statement
     ├── NotFoundError
-    │   ├── DatabaseNotFoundError, TableNotFoundError, QueryNotFoundError, LoadNotFoundError
+    │   ├── DatabaseNotFoundError, TableNotFoundError, QueryNotFoundError, KeyNotFoundError, LoadNotFoundError
     ├── ConflictError
-    │   ├── DatabaseExistsError, DatabaseBusyError
+    │   ├── DatabaseExistsError, DatabaseBusyError, DatabaseNotEmptyError, NotExportableError
+    │   └── IdempotencyKeyReusedError, IdempotencyInProgressError, OutcomeUnknownError, AnswerNotKeptError
     ├── PayloadTooLargeError
     ├── RateLimitedError
+    │   └── TooManyWrongKeysError
     ├── CapabilityNotSupportedError
     ├── UnavailableError               try again later
     │   ├── PoolExhaustedError, IngestionQueueFullError, WorkerCrashedError, DatabaseBrokenError, ShuttingDownError
@@ -104,6 +107,12 @@ class LoadError(InvalidRequestError):
     code = "LOAD_FAILED"
 
 
+class ArchiveError(InvalidRequestError):
+    """An archive could not be imported; nothing of it was kept. The context names `reason`, and `member` where known."""
+
+    code = "ARCHIVE_INVALID"
+
+
 class UnauthorizedError(GraphApiError):
     """No key, or a key that nobody knows."""
 
@@ -152,6 +161,12 @@ class LoadNotFoundError(NotFoundError):
     code = "LOAD_NOT_FOUND"
 
 
+class KeyNotFoundError(NotFoundError):
+    """No such key."""
+
+    code = "KEY_NOT_FOUND"
+
+
 class ConflictError(GraphApiError):
     """The state of the resource does not allow the request now."""
 
@@ -164,11 +179,51 @@ class DatabaseExistsError(ConflictError):
     code = "DATABASE_EXISTS"
 
 
+class DatabaseNotEmptyError(ConflictError):
+    """An archive can only be imported where there is nothing yet; the detail names what there is."""
+
+    code = "DATABASE_NOT_EMPTY"
+
+
+class NotExportableError(ConflictError):
+    """The graph holds something that an archive cannot; the detail names table and column."""
+
+    code = "NOT_EXPORTABLE"
+
+
 class DatabaseBusyError(ConflictError):
     """The database is being created, deleted, restored or rebuilt."""
 
     code = "DATABASE_BUSY"
     retryable = True
+
+
+class IdempotencyKeyReusedError(ConflictError):
+    """The idempotency key belongs to another request; nothing was done for this one."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+
+
+class IdempotencyInProgressError(ConflictError):
+    """A request with this idempotency key is being served; its answer can be had later with the same request."""
+
+    code = "IDEMPOTENCY_IN_PROGRESS"
+    retryable = True
+
+
+class OutcomeUnknownError(ConflictError):
+    """A request with this idempotency key was begun and cut off; it is not begun again.
+
+    It may or may not have happened: look at the data, then use a new key if it has to be repeated.
+    """
+
+    code = "OUTCOME_UNKNOWN"
+
+
+class AnswerNotKeptError(ConflictError):
+    """The request with this idempotency key was carried out, but its answer was too large to be kept."""
+
+    code = "ANSWER_NOT_KEPT"
 
 
 class PayloadTooLargeError(GraphApiError):
@@ -182,6 +237,13 @@ class RateLimitedError(GraphApiError):
 
     code = "RATE_LIMITED"
     retryable = True
+
+
+class TooManyWrongKeysError(RateLimitedError):
+    """Too many wrong keys came from this address; a right key is served all the same."""
+
+    code = "TOO_MANY_WRONG_KEYS"
+    retryable = False
 
 
 class CapabilityNotSupportedError(GraphApiError):

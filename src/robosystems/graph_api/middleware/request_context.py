@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from robosystems.graph_api.core.node import Traffic
 from robosystems.graph_api.domain.errors import ShuttingDownError
-from robosystems.graph_api.middleware.auth import KEY_HEADER, KeyRing, presented_key
+from robosystems.graph_api.middleware.auth import Gate
 from robosystems.graph_api.middleware.request_limits import BodyLimits, BoundedBody
 from robosystems.graph_api.observability.logging import REQUEST_ID, AccessEntry
 
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 Headers = list[tuple[bytes, bytes]]
-
-OPEN_PATHS: Final = frozenset({"/health", "/ready"})
-"""Paths that answer without a key."""
-
-BARE_PATH: Final = "/status"
-"""Path that says one word without a key and everything with one."""
 
 _SERVED_WHILE_DRAINING: Final = frozenset({"/health", "/ready", "/status", "/status/databases", "/info", "/metrics"})
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -54,7 +48,7 @@ class ShellParts:
     """What the shell works with.
 
     Attributes:
-        keys: Who may come in.
+        gate: Who may come in, and where to.
         limits: How much they may bring.
         traffic: Counts what is being served and says whether the node drains.
         render: Makes an HTTP answer of an exception: status, headers, body, code (`INTERNAL`: nobody foresaw it).
@@ -62,7 +56,7 @@ class ShellParts:
         access: Logs a request; None logs none.
     """
 
-    keys: KeyRing
+    gate: Gate
     limits: BodyLimits
     traffic: Traffic
     render: Callable[[Exception, str], tuple[int, Headers, bytes, str]]
@@ -84,15 +78,18 @@ class _Answer:
         """Pass a message on."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), self._request_id, _NO_STORE]
+            headers = [*message.get("headers", ()), self._request_id]
+            if not any(name == _NO_STORE[0] for name, _ in headers):
+                headers.append(_NO_STORE)
+            message["headers"] = headers
         await self._send(message)
 
 
 class RequestShell:
     """ASGI application around another one; see the module.
 
-    It keeps a dictionary in `scope["graph_api"]` (`request_id`, `authenticated`, `operation`, `graph_id`, `error_code`,
-    `client_gone`), which the routes complete.
+    It keeps a dictionary in `scope["graph_api"]` (`request_id`, `authenticated`, `principal`, `need`, `operation`,
+    `graph_id`, `error_code`, `client_gone`, ...), which the routes complete.
     """
 
     def __init__(self, app: ASGIApp, parts: ShellParts) -> None:
@@ -118,12 +115,16 @@ class RequestShell:
             "graph_id": None,
             "error_code": None,
             "client_gone": False,
+            "principal": None,
+            "need": None,
+            "idempotency_key": None,
+            "audit_target": None,
         }
         scope["graph_api"] = known
         answer = _Answer(send, request_id)
         body = self._bounded(scope, sent, receive)
         try:
-            self._admit(scope["path"], sent, known)
+            self._admit(scope, sent, known)
             if isinstance(body, BoundedBody):
                 body.check_announced()
             await self._app(scope, body, answer.send)
@@ -145,19 +146,15 @@ class RequestShell:
             return given.decode("ascii")
         return f"{self._prefix}-{next(self._numbers)}"
 
-    def _admit(self, path: str, sent: dict[bytes, bytes], known: dict[str, Any]) -> None:
-        """Check the key, and that the node still takes work.
+    def _admit(self, scope: Scope, sent: dict[bytes, bytes], known: dict[str, Any]) -> None:
+        """Check the key and what it opens, and that the node still takes work.
 
         Raises:
-            UnauthorizedError: No key, or a wrong one.
             ShuttingDownError: The node drains.
+            Others as `Gate.admit`.
         """
-        if path not in OPEN_PATHS:
-            key = presented_key(sent.get(KEY_HEADER), sent.get(b"authorization"))
-            if path != BARE_PATH or key is not None or not self._parts.keys.required:
-                self._parts.keys.check(key)
-                known["authenticated"] = True
-        if self._parts.traffic.draining and path not in _SERVED_WHILE_DRAINING:
+        self._parts.gate.admit(scope, sent, known)
+        if self._parts.traffic.draining and scope["path"] not in _SERVED_WHILE_DRAINING:
             raise ShuttingDownError("The node is shutting down; use another one.", retry_after=_DRAIN_RETRY_S)
 
     def _bounded(self, scope: Scope, sent: dict[bytes, bytes], receive: Receive) -> Receive:

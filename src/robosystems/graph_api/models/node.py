@@ -100,3 +100,4 @@ class NodeInfoResponse(BaseModel):
     engine_version: str = Field(description="Version of the graph engine.")
     storage_version: int | None = Field(description="Version of the format of its files.")
     capabilities: dict[str, bool] = Field(description="What the backend can do.")
+    idempotency_keys: bool = Field(description="Whether writes, loads and creations take the header Idempotency-Key.")

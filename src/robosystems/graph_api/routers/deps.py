@@ -6,6 +6,7 @@ from fastapi import Depends, Path, Request
 from starlette.types import Scope
 
 from robosystems.graph_api.core.services import Services
+from robosystems.graph_api.domain.access import Principal
 from robosystems.graph_api.domain.ids import GraphId
 from robosystems.graph_api.models.names import GRAPH_ID_PATTERN, documented
 
@@ -19,6 +20,8 @@ class RequestDescription(TypedDict):
     graph_id: str | None
     error_code: str | None
     client_gone: bool
+    principal: Principal
+    audit_target: str | None
 
 
 def services_of(scope: Scope) -> Services:
@@ -37,6 +40,11 @@ def request_id_of(scope: Scope) -> str:
     return description_of(scope)["request_id"]
 
 
+def principal_of(scope: Scope) -> Principal:
+    """Return who sent a request; only of requests that needed a key."""
+    return description_of(scope)["principal"]
+
+
 def describe_request(
     scope: Scope,
     *,
@@ -44,6 +52,7 @@ def describe_request(
     graph_id: str | None = None,
     error_code: str | None = None,
     client_gone: bool = False,
+    audit_target: str | None = None,
 ) -> None:
     """Add to what is known of a request.
 
@@ -53,6 +62,7 @@ def describe_request(
         graph_id: Its database; without it the one of the path.
         error_code: Code of an error that was answered after the status had been sent.
         client_gone: Whether the client left before the answer was complete.
+        audit_target: What an administrative act was done to, if the path does not say it.
     """
     description = description_of(scope)
     if operation is not None:
@@ -63,10 +73,16 @@ def describe_request(
         description["error_code"] = error_code
     if client_gone:
         description["client_gone"] = True
+    if audit_target is not None:
+        description["audit_target"] = audit_target
 
 
 async def _services(request: Request) -> Services:
     return services_of(request.scope)
+
+
+async def _principal(request: Request) -> Principal:
+    return principal_of(request.scope)
 
 
 async def _graph_id(
@@ -84,6 +100,9 @@ async def _graph_id(
 
 ServicesDep = Annotated[Services, Depends(_services)]
 """The services."""
+
+PrincipalDep = Annotated[Principal, Depends(_principal)]
+"""Who sent the request."""
 
 GraphIdDep = Annotated[GraphId, Depends(_graph_id)]
 """The database that the path names, checked."""

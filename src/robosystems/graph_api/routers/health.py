@@ -15,7 +15,7 @@ from robosystems.graph_api.models.node import (
     SandboxResponse,
     StateWord,
 )
-from robosystems.graph_api.routers.deps import ServicesDep, description_of
+from robosystems.graph_api.routers.deps import PrincipalDep, ServicesDep, description_of
 from robosystems.graph_api.routers.errors import problem_responses
 
 _MEBIBYTE = 1 << 20
@@ -64,11 +64,13 @@ async def status(request: Request, services: ServicesDep) -> NodeStatusResponse 
 
 
 @router.get("/status/databases")
-async def database_states(services: ServicesDep) -> DatabaseStatesResponse:
-    """Return the state of every database; opens none."""
+async def database_states(services: ServicesDep, principal: PrincipalDep) -> DatabaseStatesResponse:
+    """Return the state of every database that the key may see; opens none."""
     state = await services.node.state()
     pairs = zip(state.records, state.states, strict=True)
-    return DatabaseStatesResponse(databases=[_database(record, figures) for record, figures in pairs])
+    return DatabaseStatesResponse(
+        databases=[_database(record, figures) for record, figures in pairs if principal.sees(record.graph_id.value)]
+    )
 
 
 def _word(word: str) -> StateWord:

@@ -29,6 +29,7 @@ async def info(services: ServicesDep) -> NodeInfoResponse:
         engine_version=config.engine.version,
         storage_version=config.engine.storage_version,
         capabilities=services.node.capabilities,
+        idempotency_keys=True,
     )
 
 

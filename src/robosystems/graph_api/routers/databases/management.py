@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, status
+from fastapi import APIRouter, Query, Request, status
 from pydantic.json_schema import SkipJsonSchema
 
 from robosystems.graph_api.core.database_manager import NewDatabase
@@ -18,7 +18,7 @@ from robosystems.graph_api.models.database import (
     Limits,
 )
 from robosystems.graph_api.routers.databases.documentation import on_database, on_node, on_record
-from robosystems.graph_api.routers.deps import GraphIdDep, ServicesDep
+from robosystems.graph_api.routers.deps import GraphIdDep, PrincipalDep, ServicesDep, describe_request
 
 router = APIRouter(prefix="/databases", tags=["databases"])
 
@@ -38,11 +38,17 @@ router = APIRouter(prefix="/databases", tags=["databases"])
         errors.DiskFullError,
     ),
 )
-async def create_database(body: CreateDatabaseRequest, services: ServicesDep) -> DatabaseResponse:
+async def create_database(
+    body: CreateDatabaseRequest, request: Request, principal: PrincipalDep, services: ServicesDep
+) -> DatabaseResponse:
     """Create a database with a built-in or custom schema. All or nothing: a failing schema leaves nothing behind."""
+    graph_id = GraphId.parse(body.graph_id)
+    describe_request(request.scope, audit_target=graph_id.value)
+    if principal.graphs is not None and not principal.sees(graph_id.value):
+        raise errors.ScopeError(f"graph_id: this key is limited to {', '.join(principal.graphs.patterns)}.")
     record = await services.databases.create(
         NewDatabase(
-            graph_id=GraphId.parse(body.graph_id),
+            graph_id=graph_id,
             schema_type=body.schema_type,
             repository_name=body.repository_name,
             ddl=body.custom_schema_ddl,
@@ -56,14 +62,15 @@ async def create_database(body: CreateDatabaseRequest, services: ServicesDep) ->
 @router.get("", responses=on_node())
 async def list_databases(
     services: ServicesDep,
+    principal: PrincipalDep,
     limit: Annotated[int, Query(ge=1, le=1_000, description="Databases per page.")] = 100,
     after: Annotated[
         str | SkipJsonSchema[None],
         Query(max_length=63, description="Name after which the page begins; need not exist (any more)."),
     ] = None,
 ) -> DatabaseListResponse:
-    """List databases by name, a page at a time."""
-    page = await services.databases.page(limit=limit, after=after)
+    """List the databases that the key may see by name, a page at a time."""
+    page = await services.databases.page(limit=limit, after=after, sees=principal.sees)
     return DatabaseListResponse(
         databases=[DatabaseResponse.from_domain(record) for record in page.records],
         total=page.total,

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from robosystems.graph_api.core.query_service import QueryRequest
 from robosystems.graph_api.core.services import Services
 from robosystems.graph_api.domain import errors
+from robosystems.graph_api.domain.access import Scope as KeyScope
 from robosystems.graph_api.domain.errors import InvalidRequestError
 from robosystems.graph_api.domain.ids import GraphId
 from robosystems.graph_api.domain.query import AccessMode, EncodedResult, ResultFormat
@@ -26,11 +27,12 @@ from robosystems.graph_api.models.query import (
     TransactionRequestModel,
     TransactionResponseModel,
 )
-from robosystems.graph_api.routers.databases.documentation import on_database, with_query_id
+from robosystems.graph_api.routers.databases.documentation import on_database, with_query_id, with_validators
 from robosystems.graph_api.routers.databases.negotiation import Explain, negotiate_query, negotiate_transaction
-from robosystems.graph_api.routers.databases.row_documents import ROW_CONTENT
+from robosystems.graph_api.routers.databases.row_documents import ROW_CONTENT, ROW_HEADERS
 from robosystems.graph_api.routers.databases.sending import send_result
-from robosystems.graph_api.routers.deps import GraphIdDep, describe_request, services_of
+from robosystems.graph_api.routers.databases.validators import validators
+from robosystems.graph_api.routers.deps import GraphIdDep, describe_request, principal_of, services_of
 from robosystems.graph_api.routers.disconnect import DisconnectWatch
 
 _query_body: Final = msgspec.json.Decoder(QueryBody)
@@ -54,6 +56,7 @@ async def serve_query(scope: Scope, receive: Receive, send: Send) -> None:
         parameters=_parameters(body.parameters),
         timeout_s=body.timeout,
         mode=AccessMode(body.mode),
+        may_write=principal_of(scope).scope is not KeyScope.READ,
         max_rows=body.max_rows,
         format=result_format,
         explain=explain,
@@ -61,7 +64,7 @@ async def serve_query(scope: Scope, receive: Receive, send: Send) -> None:
     query_id = services.queries.next_query_id()
     async with DisconnectWatch(receive) as watch:
         result = await services.queries.run(graph_id, request, query_id=query_id)
-        await send_result(scope, send, result, result_format, query_id)
+        await send_result(scope, send, result, result_format, query_id, headers=validators(scope, result))
     if watch.client_gone:
         describe_request(scope, operation="query", client_gone=True)
 
@@ -174,15 +177,17 @@ async def run_transaction(graph_id: GraphIdDep, body: TransactionRequestModel) -
     """
 
 
-_ERRORS: Final = on_database(
+QUERY_ERRORS: Final = on_database(
     errors.InvalidParameterError,
     errors.QueryTooLongError,
     errors.StatementError,
     errors.StatementForbiddenError,
     errors.DiskFullError,
 )
-_ROWS: Final[dict[str, Any]] = {
-    **with_query_id("The rows: one document, or a line each."),
+_DESCRIBED: Final = with_validators("The rows, in the format that Accept asks for.")
+ROWS: Final[dict[str, Any]] = {
+    **_DESCRIBED,
+    "headers": {**_DESCRIBED["headers"], **ROW_HEADERS},
     "model": QueryResponseModel,
     "content": ROW_CONTENT,
 }
@@ -196,13 +201,13 @@ router.add_api_route(
     "/{graph_id}/query",
     run_query,
     methods=["POST"],
-    responses={**_ERRORS, 200: _ROWS},
+    responses={**QUERY_ERRORS, 200: ROWS},
     route_class_override=served_by(serve_query),
 )
 router.add_api_route(
     "/{graph_id}/transaction",
     run_transaction,
     methods=["POST"],
-    responses={**_ERRORS, 200: _RESULTS},
+    responses={**QUERY_ERRORS, 200: _RESULTS},
     route_class_override=served_by(serve_transaction),
 )

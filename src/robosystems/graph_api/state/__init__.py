@@ -1,0 +1,1 @@
+"""What a node remembers beside its graphs: keys, outcomes of requests, administrative acts."""
