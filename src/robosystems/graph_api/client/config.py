@@ -94,6 +94,11 @@ class GraphClientConfig:
         most=86_400,
     )
     retries_enabled: bool = _setting("LBUG_RETRY_LOGIC_ENABLED", True, "Whether calls are repeated.")  # noqa: FBT003 - a default
+    keys_enabled: bool = _setting(
+        "GRAPH_CLIENT_IDEMPOTENCY_KEYS",
+        True,  # noqa: FBT003 - a default
+        "Whether writes are sent with a key, so that a server that honours keys lets them be repeated safely.",
+    )
     breakers_enabled: bool = _setting(
         "LBUG_CIRCUIT_BREAKERS_ENABLED",
         True,  # noqa: FBT003 - a default

@@ -5,6 +5,7 @@ Both clients drive it; deadlines, repetitions and the breaker are written here, 
 
 import random
 import time
+import uuid
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias, TypeVar
@@ -15,7 +16,7 @@ import msgspec
 from robosystems.graph_api.client.breaker import CircuitBreaker, Permit
 from robosystems.graph_api.client.config import GraphClientConfig
 from robosystems.graph_api.client.exceptions import CircuitOpenError, IncompleteStreamError
-from robosystems.graph_api.client.operation import Request, Safety
+from robosystems.graph_api.client.operation import Request
 from robosystems.graph_api.client.retry import (
     Failure,
     failure_from_answer,
@@ -28,7 +29,7 @@ _Answer = TypeVar("_Answer")
 
 _HEALTH: Final = Request("GET", "/health", timeout_s=2.0)
 _INFO: Final = Request("GET", "/info", timeout_s=2.0)
-_CAPABILITY: Final = "idempotency_keys"
+_HONOURS_KEYS: Final = "idempotency_keys"
 _KNOWN_FOR_S: Final = 300.0
 
 
@@ -97,8 +98,9 @@ def exchange(
     allowed = request.timeout_s if request.timeout_s is not None else config.timeout_s
     deadline = link.clock() + allowed
     left, attempt, last = allowed, 0, None
-    if config.retries_enabled and request.safety is Safety.WRITE and request.has_key:
+    if config.retries_enabled and config.keys_enabled and request.takes_key:
         yield from _learn_about_keys(link)
+        request = replace(request, key=request.key or uuid.uuid4().hex)
     while True:
         outcome = yield from _attempt(_shortened(request, left, attempt), read, link, left, stream=stream, last=last)
         if not isinstance(outcome, Failure):
@@ -172,7 +174,7 @@ def _learn_about_keys(link: Link) -> Generator[Send, httpx.Response | None, None
         return
     try:
         document: Any = msgspec.json.decode(response.content if response is not None and response.is_success else b"{}")
-        link.keys_honoured = document.get("capabilities", {}).get(_CAPABILITY) is True
+        link.keys_honoured = document.get(_HONOURS_KEYS) is True
     except (msgspec.DecodeError, AttributeError):
         link.asked_at -= _KNOWN_FOR_S
 
@@ -190,7 +192,7 @@ def _tell(permit: Permit | None, failure: Failure | None) -> None:
 
 
 def _shortened(request: Request, left: float, attempt: int) -> Request:
-    """Return the request with what is left of its time."""
-    if attempt == 0 or request.timeout_s is None or not request.sends_timeout:
+    """Return the request with what is left of its time; one with a key stays as it is, or it would be another one."""
+    if attempt == 0 or request.timeout_s is None or not request.sends_timeout or request.key is not None:
         return request
     return replace(request, timeout_s=min(request.timeout_s, left))

@@ -1,6 +1,5 @@
 """An operation as a value: the request to send, whether it can be repeated, and how its answer is read."""
 
-import uuid
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -55,6 +54,8 @@ class Request:
         timeout_s: Seconds the call may take; None: the client's default.
         sends_timeout: Whether the server is told: as the field `timeout` of the document.
         safety: Whether it can be repeated.
+        takes_key: Whether its route takes an idempotency key.
+        key: The key to send; None: a fresh one.
     """
 
     method: str
@@ -66,11 +67,8 @@ class Request:
     timeout_s: float | None = None
     sends_timeout: bool = False
     safety: Safety = Safety.READ
-
-    @property
-    def has_key(self) -> bool:
-        """Whether the server can tell a repetition from another request."""
-        return "Idempotency-Key" in self.headers
+    takes_key: bool = False
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +135,6 @@ def as_is(document: dict[str, Any]) -> dict[str, Any]:
 
 def nothing(_body: bytes) -> None:
     """Drop an answer that says nothing but success."""
-
-
-def new_key() -> str:
-    """Return a fresh idempotency key."""
-    return uuid.uuid4().hex
 
 
 _decode = msgspec.json.Decoder().decode

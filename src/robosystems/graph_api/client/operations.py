@@ -16,7 +16,6 @@ from robosystems.graph_api.client.operation import (
     Safety,
     StreamOperation,
     as_is,
-    new_key,
     nothing,
     reading,
 )
@@ -214,7 +213,7 @@ def query_stream(
         IncompleteStreamError: The stream broke: rows may be missing.
     """
     request = _query(graph_id, cypher, parameters, options, None)
-    return StreamOperation(_with(request, headers={"Accept": NDJSON}), LineDecoder)
+    return StreamOperation(_with(request, headers={"Accept": NDJSON}, takes_key=False), LineDecoder)
 
 
 def arrow_stream(
@@ -226,7 +225,7 @@ def arrow_stream(
         IncompleteStreamError: The stream broke: rows may be missing.
     """
     request = _query(graph_id, cypher, parameters, options, None)
-    return StreamOperation(_with(request, headers={"Accept": ARROW_STREAM}), ArrowDecoder)
+    return StreamOperation(_with(request, headers={"Accept": ARROW_STREAM}, takes_key=False), ArrowDecoder)
 
 
 def arrow(
@@ -257,7 +256,7 @@ def list_queries(graph_id: str) -> Operation[list[RunningQuery]]:
 
 def cancel_query(graph_id: str, query_id: str) -> Operation[None]:
     """Stop a query; its caller gets `QueryCancelledError`."""
-    return Operation(_write("DELETE", _path(graph_id, "queries", query_id), None), nothing)
+    return Operation(Request("DELETE", _path(graph_id, "queries", query_id)), nothing)
 
 
 def load(graph_id: str, table: str, source: Source, options: LoadOptions | None = None) -> Operation[LoadResult]:
@@ -273,16 +272,16 @@ def load(graph_id: str, table: str, source: Source, options: LoadOptions | None 
     """
     wanted = options or LoadOptions()
     upload = upload_of(source, wanted)
-    headers = {"Content-Type": upload.media_type, "Idempotency-Key": wanted.idempotency_key or new_key()}
-    headers |= upload.headers
     request = Request(
         "POST",
         _path(graph_id, "load", table),
         wanted.to_query(),
-        headers,
+        {"Content-Type": upload.media_type, **upload.headers},
         upload=upload,
         timeout_s=wanted.timeout_s if wanted.timeout_s is not None else _LOAD_TIMEOUT_S,
         safety=Safety.WRITE,
+        takes_key=True,
+        key=wanted.idempotency_key,
     )
     return Operation(request, reading(LoadResult.from_document))
 
@@ -316,11 +315,12 @@ def _query(
     return Request(
         "POST",
         _path(graph_id, "query"),
-        headers={"Idempotency-Key": key or new_key()} if writes else {},
         document=body,
         timeout_s=options.get("timeout"),
         sends_timeout=True,
         safety=Safety.WRITE if writes else Safety.READ,
+        takes_key=writes,
+        key=key,
     )
 
 
@@ -332,8 +332,7 @@ def _statement(statement: str | tuple[str, Mapping[str, object]]) -> dict[str, o
 
 def _write(method: str, path: str, body: Mapping[str, object] | None, key: str | None = None) -> Request:
     """Return a request that changes something."""
-    headers = {"Idempotency-Key": key or new_key()}
-    return Request(method, path, headers=headers, document=body, sends_timeout=True, safety=Safety.WRITE)
+    return Request(method, path, document=body, sends_timeout=True, safety=Safety.WRITE, takes_key=True, key=key)
 
 
 def _with(request: Request, **changes: Any) -> Request:  # noqa: ANN401 - as dataclasses.replace

@@ -61,6 +61,8 @@ def request_arguments(send: Send, config: GraphClientConfig) -> dict[str, Any]:
             send.timeout_s, connect=min(config.connect_timeout_s, send.timeout_s), pool=send.timeout_s
         ),
     }
+    if request.key is not None:
+        arguments["headers"]["Idempotency-Key"] = request.key
     if request.query:
         arguments["params"] = dict(request.query)
     document = request.document

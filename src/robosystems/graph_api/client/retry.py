@@ -58,7 +58,7 @@ def may_repeat(request: Request, failure: Failure, *, keys_honoured: bool) -> bo
     """Return whether a repetition may help and cannot do anything twice."""
     if not failure.passing or (request.upload is not None and not request.upload.repeatable):
         return False
-    return failure.untouched or request.safety is Safety.READ or (request.has_key and keys_honoured)
+    return failure.untouched or request.safety is Safety.READ or (request.key is not None and keys_honoured)
 
 
 def pause_before(attempt: int, failure: Failure, config: GraphClientConfig, draw: float) -> float:

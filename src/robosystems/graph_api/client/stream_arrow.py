@@ -12,8 +12,8 @@ import msgspec
 
 from robosystems.graph_api.client.exceptions import IncompleteStreamError
 from robosystems.graph_api.client.libraries import ArrowTable, Library, library
+from robosystems.graph_api.domain.query import SUMMARY_KEY
 
-SUMMARY_KEY: Final = "graph_api.summary"
 ARROW_STREAM: Final = "application/vnd.apache.arrow.stream"
 
 RecordBatch: TypeAlias = Any
