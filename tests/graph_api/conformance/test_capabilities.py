@@ -19,6 +19,7 @@ LIMITED = BackendCapabilities(
     bulk_load=True,
     schema_introspection=True,
     process_isolation=False,
+    result_versions=False,
 )
 
 

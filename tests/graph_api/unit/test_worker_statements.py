@@ -254,3 +254,12 @@ def test_figures_of_the_worker_add_up(worker: WorkerClient) -> None:
     assert (after["reads"] - before["reads"], after["writes"] - before["writes"]) == (1, 1)
     assert after["waiting"] == 0
     assert after["lanes"] >= 1
+
+
+def test_a_measured_plan_can_be_asked_for_again_and_again(worker: WorkerClient) -> None:
+    """PROFILE and EXPLAIN of one text, in turns with the text itself: the process lives."""
+    _add(worker, 1, 2)
+    text = "MATCH (p:P) RETURN p.id ORDER BY p.id"
+    for _ in range(100):
+        for prefix in ("PROFILE ", "EXPLAIN ", ""):
+            assert worker.run(prefix + text).failure is None

@@ -90,6 +90,17 @@ class GraphBackend(ABC):
         """
 
     @abstractmethod
+    def version(self, graph_id: GraphId) -> str | None:
+        """A name for the content of one database at this moment, without opening it; None if that cannot be known.
+
+        Two equal names mean that no change of the database was running at either moment or happened in between, so that
+        every read that was sent after the first and had ended before the second saw the same content. While a change is
+        running each name is new. A name never comes again after a restart, nor for another database.
+
+        Raises only what all methods raise. Gives names only with the capability `result_versions`.
+        """
+
+    @abstractmethod
     async def run(self, graph_id: GraphId, query: Query) -> EncodedResult:
         """Run one statement. A database that is closed is opened first.
 

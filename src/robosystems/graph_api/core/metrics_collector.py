@@ -2,16 +2,18 @@
 
 from robosystems.graph_api.core.ingestion_service import IngestionService
 from robosystems.graph_api.core.node import NodeInformation
-from robosystems.graph_api.observability.metrics import Metrics, NodeGauges
+from robosystems.graph_api.core.result_cache import ResultCache
+from robosystems.graph_api.observability.metrics import CacheCounts, Metrics, NodeGauges
 
 
 class MetricsCollector:
     """Counts requests and renders all figures."""
 
-    def __init__(self, metrics: Metrics, node: NodeInformation, loads: IngestionService) -> None:
+    def __init__(self, metrics: Metrics, node: NodeInformation, loads: IngestionService, cache: ResultCache) -> None:
         self._metrics = metrics
         self._node = node
         self._loads = loads
+        self._cache = cache
 
     async def exposition(self) -> bytes:
         """Return all figures in the Prometheus text format."""
@@ -30,4 +32,6 @@ class MetricsCollector:
                 ready=not state.draining,
             )
         )
+        cache = self._cache.figures()
+        self._metrics.set_cache(CacheCounts(cache.hits, cache.misses, cache.evictions, cache.entries, cache.bytes))
         return self._metrics.render()

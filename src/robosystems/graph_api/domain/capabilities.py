@@ -19,6 +19,7 @@ class BackendCapabilities:
     bulk_load: bool
     schema_introspection: bool
     process_isolation: bool
+    result_versions: bool
 
     def require(self, capability: str) -> None:
         """Raise `CapabilityNotSupportedError` unless the named capability is there."""

@@ -117,6 +117,8 @@ class EncodedResult:
     body: bytes | None
     stream: AsyncGenerator[bytes] | None = None
     summary: ResultSummary = field(default_factory=ResultSummary)
+    tag: str | None = None
+    remembered: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,10 @@ graph_api_database_open_failures_total         counter    failed attempts to ope
 graph_api_databases_quarantined_total          counter    databases given up until somebody acts
 graph_api_databases_closed_total               counter    databases closed on purpose, by `reason` (`idle`, ...)
 graph_api_degraded_commits_total               counter    commits that are durable but whose checkpoint failed
+graph_api_result_cache_lookups_total           counter    reads that remembered answers were looked for, by `outcome`
+graph_api_result_cache_evictions_total         counter    remembered answers given up for others
+graph_api_result_cache_entries                 gauge      remembered answers
+graph_api_result_cache_bytes                   gauge      memory that they are reckoned to use
 process_*                                                 of the server process, as the Prometheus client defines them
 =============================================  =========  ============================================================
 
@@ -36,7 +40,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from robosystems.graph_api.domain.errors import GraphApiError
@@ -82,6 +86,39 @@ class NodeGauges:
     server_memory_bytes: int
     database_memory_bytes: int
     ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CacheCounts:
+    """What the remembered answers have done and are; fields as in the table of this module."""
+
+    hits: int = 0
+    misses: int = 0
+    evictions: int = 0
+    entries: int = 0
+    bytes: int = 0
+
+
+class CacheFigures(Collector):
+    """Shows counts that are kept elsewhere.
+
+    Attributes:
+        counts: What to show.
+    """
+
+    def __init__(self) -> None:
+        self.counts = CacheCounts()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the four families."""
+        counts = self.counts
+        lookups = CounterMetricFamily("graph_api_result_cache_lookups", "Reads looked for.", labels=("outcome",))
+        lookups.add_metric(("hit",), counts.hits)
+        lookups.add_metric(("miss",), counts.misses)
+        yield lookups
+        yield CounterMetricFamily("graph_api_result_cache_evictions", "Answers given up.", value=counts.evictions)
+        yield GaugeMetricFamily("graph_api_result_cache_entries", "Remembered answers.", value=counts.entries)
+        yield GaugeMetricFamily("graph_api_result_cache_bytes", "Memory of remembered answers.", value=counts.bytes)
 
 
 class _OperationFigures:
@@ -131,6 +168,8 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._requests = RequestFigures()
         self._registry.register(self._requests)
+        self._cache = CacheFigures()
+        self._registry.register(self._cache)
         ProcessCollector(registry=self._registry)
         self.observe = self._requests.observe
         self._gauges = {
@@ -168,6 +207,10 @@ class Metrics:
         self._gauges["ready"].set(now.ready)
         self._server_memory.set(now.server_memory_bytes)
         self._database_memory.set(now.database_memory_bytes)
+
+    def set_cache(self, counts: CacheCounts) -> None:
+        """Take the figures of remembered answers."""
+        self._cache.counts = counts
 
     def render(self) -> bytes:
         """Return all figures in the text format."""

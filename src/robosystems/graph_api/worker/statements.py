@@ -32,7 +32,8 @@ class StatementFacts:
     Attributes:
         statement: Its classification.
         parameters: Names of its parameters.
-        keeps_plan: Whether its plan can be used again; procedures may look at the database when they are planned.
+        keeps_plan: Whether its plan can be used again; procedures may look at the database when they are planned, and
+            neither EXPLAIN nor PROFILE leaves one to use.
         proven_read: Whether the engine has run it in a read-only transaction since the last change of the schema.
         shape: Columns of its last result.
         rows: Rows of its last result.
@@ -91,7 +92,9 @@ class StatementBook:
         known = book.get(text)
         if known is None:
             statement = classify(text)
-            known = StatementFacts(statement, statement.parameters, keeps_plan=not statement.procedures)
+            # A plan that was measured once crashes the engine when it is run again.
+            keeps_plan = not statement.procedures and statement.explain is None
+            known = StatementFacts(statement, statement.parameters, keeps_plan=keeps_plan)
             if not statement.identifiers & _COUNTED:
                 known.counters = NO_CHANGES
             book[text] = known

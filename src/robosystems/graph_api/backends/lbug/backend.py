@@ -63,6 +63,7 @@ _CAPABILITIES: Final = BackendCapabilities(
     bulk_load=True,
     schema_introspection=True,
     process_isolation=True,
+    result_versions=True,
 )
 
 
@@ -166,6 +167,12 @@ class LadybugBackend(GraphBackend):
         return database.keeper.record
 
     # -- queries ------------------------------------------------------------------------------------------------------
+
+    def version(self, graph_id: GraphId) -> str:
+        """Look at the counter of the database's changes; see the port."""
+        database = self._database(graph_id)
+        database.check_usable()
+        return database.version.look()
 
     async def run(self, graph_id: GraphId, query: Query) -> EncodedResult:
         """Send one statement to the worker; see the port."""

@@ -32,27 +32,34 @@ class Backlog:
         """Send all calls in order and in one go, so that no later call can overtake them."""
         calls, self._calls = self._calls, deque()
         for call in calls:
-            if not call.future.done():
-                try:
-                    connection.send(call, max(0.0, call.deadline - time.monotonic()))
-                except GraphApiError as error:
-                    call.fail(error)
+            if call.future.done():
+                call.end_change()
+                continue
+            try:
+                connection.send(call, max(0.0, call.deadline - time.monotonic()))
+            except GraphApiError as error:
+                call.fail(error)
+                call.end_change()
 
     def fail(self, error: GraphApiError) -> None:
         """Answer all calls with an error."""
         calls, self._calls = self._calls, deque()
         for call in calls:
             call.fail(error)
+            call.end_change()
 
     def cancel(self, call: Call) -> None:
         """Answer one call: it was cancelled."""
         self._calls.remove(call)
         call.fail(QueryCancelledError("The query was cancelled before it began."))
+        call.end_change()
 
     def expire(self, now: float) -> None:
         """Answer the calls whose deadline has passed, and forget those that nobody waits for."""
         for call in self._calls:
             if call.deadline < now - BACKSTOP_S and not call.future.done():
                 call.expire()
+            if call.future.done():
+                call.end_change()
         if any(call.future.done() for call in self._calls):
             self._calls = deque(call for call in self._calls if not call.future.done())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
+from robosystems.graph_api.backends.lbug.versions import ContentVersion
 from robosystems.graph_api.backends.lbug.wire import (
     Format,
     Kind,
@@ -55,10 +56,12 @@ class Call(ABC):
         cancelled: Whether the worker was told to stop it.
         overdue: Whether it was answered here because the worker was late.
         stream: Where the pieces of a streamed answer go; None before its head has come.
+        changing: The version of the content that it may change; None for a read, and once it has ended.
     """
 
     __slots__ = (
         "cancelled",
+        "changing",
         "deadline",
         "future",
         "mode",
@@ -82,6 +85,7 @@ class Call(ABC):
         self.cancelled = False
         self.overdue = False
         self.stream: StreamBuffer | None = None
+        self.changing: ContentVersion | None = None
         self.future: asyncio.Future[EncodedResult] = asyncio.get_running_loop().create_future()
 
     @property
@@ -95,6 +99,17 @@ class Call(ABC):
 
     def progressed(self, payload: bytes) -> None:
         """Take a PROGRESS frame; only loads ask for them."""
+
+    def begin_change(self, version: ContentVersion) -> None:
+        """From now on it may change the content that the version names."""
+        self.changing = version
+        version.begin()
+
+    def end_change(self) -> None:
+        """It changes nothing any more: it has ended, was never sent, or its worker is gone. No effect on a read."""
+        if self.changing is not None:
+            self.changing.end()
+            self.changing = None
 
     def fail(self, error: GraphApiError) -> None:
         """Answer with an error, unless it was answered before."""

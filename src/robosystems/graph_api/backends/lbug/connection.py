@@ -203,6 +203,7 @@ class WorkerConnection(asyncio.Protocol):
         self.pending.clear()
         for call in calls:
             call.fail(make_error(call))
+            call.end_change()
 
     # -- receiving ----------------------------------------------------------------------------------------------------
 
@@ -271,7 +272,11 @@ class WorkerConnection(asyncio.Protocol):
         """Act on a DOCUMENT, whose payload lies between two places of the data: what most frames are."""
         self._answered += 1
         call = self.pending.pop(request_id, None)
-        if call is not None and not call.future.done():
+        if call is None:
+            return
+        if call.changing is not None:
+            call.end_change()
+        if not call.future.done():
             body = data[start + _SUMMARY_BYTES : stop]
             call.future.set_result(EncodedResult(body, None, self._summary(data, start)))
 
@@ -280,13 +285,11 @@ class WorkerConnection(asyncio.Protocol):
         if kind == _HEAD:
             self._start_stream(request_id, payload)
         elif kind == _END:
-            call = self.pending.pop(request_id, None)
-            self._answered += 1
+            call = self._ended(request_id)
             if call is not None and call.stream is not None:
                 call.stream.end(self._summary(payload, 0))
         elif kind == _ERROR:
-            call = self.pending.pop(request_id, None)
-            self._answered += 1
+            call = self._ended(request_id)
             if call is not None:
                 call.fail(self._failure(payload))
         elif kind == _PROGRESS:
@@ -299,6 +302,14 @@ class WorkerConnection(asyncio.Protocol):
             self._events.worker_failed(_decode_failure(payload).to_error())
         else:
             self._refuse_peer()
+
+    def _ended(self, request_id: int) -> Call | None:
+        """Take a call that the worker is done with; None if nobody asked for it."""
+        self._answered += 1
+        call = self.pending.pop(request_id, None)
+        if call is not None:
+            call.end_change()
+        return call
 
     def _start_stream(self, request_id: int, head: bytes) -> None:
         call = self.pending.get(request_id)

@@ -19,11 +19,12 @@ from robosystems.graph_api.backends.lbug.options import LbugBackendConfig
 from robosystems.graph_api.backends.lbug.phase import Phase
 from robosystems.graph_api.backends.lbug.record_keeper import RecordKeeper
 from robosystems.graph_api.backends.lbug.usage import DiskQuota
+from robosystems.graph_api.backends.lbug.versions import ContentVersion
 from robosystems.graph_api.backends.lbug.worker_process import WorkerProcess
 from robosystems.graph_api.concurrency.background import BackgroundTasks
 from robosystems.graph_api.domain.errors import GraphApiError, QueryNotFoundError, UnavailableError
 from robosystems.graph_api.domain.graph import DatabaseStatus
-from robosystems.graph_api.domain.query import EncodedResult, RunningQuery
+from robosystems.graph_api.domain.query import AccessMode, EncodedResult, RunningQuery
 
 if TYPE_CHECKING:
     from robosystems.graph_api.backends.lbug.connection import WorkerConnection
@@ -63,6 +64,7 @@ class Database:
         restarts: How often its process had died and was replaced.
         last_used: When the last call came, on the monotonic clock.
         quota: Of its directory.
+        version: Of its content.
     """
 
     def __init__(self, keeper: RecordKeeper, services: DatabaseServices) -> None:
@@ -73,6 +75,7 @@ class Database:
         self.restarts = 0
         self.last_used = 0.0
         self.quota = DiskQuota(keeper)
+        self.version = ContentVersion()
         self._services = services
         self._connection: WorkerConnection | None = None  # Set exactly while it is open: what the fast path looks at.
         self._worker: WorkerProcess | None = None
@@ -99,6 +102,8 @@ class Database:
             connection.send(call, call.timeout_s)
         else:
             raise refusals.exhausted(self.graph_id, len(connection.pending), connection.answers_per_s)
+        if call.mode is AccessMode.WRITE:  # Nothing else has run since it was sent.
+            call.begin_change(self.version)
         self.last_used = call.started
         try:
             return await call.future
@@ -274,6 +279,7 @@ class Database:
     async def _keep_loss(self, sentences: tuple[str, ...]) -> None:
         """Add what the worker says about lost rows to the record."""
         if sentences and self.keeper.state is ManifestState.READY:
+            self.version.renew()
             _LOG.error("database %s was recovered, rows may be lost: %s", self.graph_id, " ".join(sentences))
             await self.keeper.update(lambda record: replace(record, possible_loss=(*record.possible_loss, *sentences)))
 
@@ -335,6 +341,7 @@ class Database:
         worker.connection.fail_pending(lambda call: lost(call.mode))
         if worker is self._worker and self.phase is Phase.OPEN:
             self._connection = None
+            self.version.renew()
             self._begin(Phase.RECOVERING, self._recover(worker))
 
     def worker_degraded(self) -> None:
@@ -351,6 +358,7 @@ class Database:
     async def lift_quarantine(self) -> None:
         """Let a broken database be opened again by the next call."""
         if self.phase is Phase.BROKEN:
+            self.version.renew()
             await self.keeper.update(lambda record: replace(record, status=DatabaseStatus.ACTIVE, status_reason=None))
             self._settle(Phase.CLOSED)
 

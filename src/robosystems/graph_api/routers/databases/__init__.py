@@ -2,10 +2,20 @@
 
 from fastapi import APIRouter
 
-from robosystems.graph_api.routers.databases import load, management, metrics, query, rejects, running, schema
+from robosystems.graph_api.routers.databases import (
+    conditional,
+    load,
+    management,
+    metrics,
+    query,
+    rejects,
+    running,
+    schema,
+)
 
 router = APIRouter()
 router.include_router(query.router)  # first, because routes are matched in order and this one is hot
+router.include_router(conditional.router)
 router.include_router(load.router)
 router.include_router(rejects.router)
 router.include_router(running.router)

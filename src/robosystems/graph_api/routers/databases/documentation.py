@@ -26,6 +26,17 @@ _OPEN_DATABASE: Final = (
 
 QUERY_ID_HEADER: Final = "X-Query-Id"
 
+VALIDATORS: Final[dict[str, Any]] = {
+    "ETag": {
+        "description": "Of an answer to a read: the same for as long as the database does not change.",
+        "schema": {"type": "string"},
+    },
+    "Cache-Status": {
+        "description": "`graph-api; hit`: an earlier, equal read was answered so. `graph-api; fwd=miss`: it was run.",
+        "schema": {"type": "string"},
+    },
+}
+
 
 def on_node(*kinds: type[GraphApiError]) -> Responses:
     """Return the errors of a route that concerns no existing database."""
@@ -53,3 +64,9 @@ def with_query_id(description: str) -> dict[str, Any]:
             }
         },
     }
+
+
+def with_validators(description: str) -> dict[str, Any]:
+    """Return the beginning of a response object for answers that may be those of a read."""
+    described = with_query_id(description)
+    return {**described, "headers": {**described["headers"], **VALIDATORS}}
