@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -270,3 +271,14 @@ def test_file_that_is_no_database_is_broken(tmp_path: Path) -> None:
     with pytest.raises(DatabaseBrokenError):
         Engine.open(_config(tmp_path))
     assert path.read_bytes() == b"something else" * 1000
+
+
+def test_plans_of_large_results_do_not_use_up_the_memory(tmp_path: Path) -> None:
+    """A plan that is kept holds its last result: many large results, one after the other, must not add up."""
+    rows = "UNWIND range(1, 300000) AS i RETURN i, CAST(hash(i) AS STRING) + '" + 80 * "x" + "' AS t"
+    config = EngineConfig(path=tmp_path / "graph.lbug", buffer_pool_bytes=64 << 20, max_db_bytes=1 << 33)
+    with Engine.open(config) as engine, closing(engine.connect(1)) as connection, closing(engine.connect(1)) as other:
+        for number in range(4):
+            for each in (connection, other):
+                with each.run(f"{rows}{number}") as result:
+                    assert result.row_count == 300_000

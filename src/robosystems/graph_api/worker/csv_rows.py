@@ -1,8 +1,8 @@
 """Rows as CSV (RFC 4180, UTF-8): a header, then a record per row.
 
 Null is an empty field, an empty text is `""`: texts and bytes are always quoted, everything else never, so the two
-cannot be mixed up. Lists, structs and the like are quoted JSON. What a value looks like is otherwise the same as in JSON, without
-the quotes.
+cannot be mixed up. Lists, structs and the like are quoted JSON. What a value looks like is otherwise the same as in
+JSON, without the quotes.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from robosystems.graph_api.worker.arrow import Array, DataType, arrow, kernels
 from robosystems.graph_api.worker.columns import Texts, is_internal_id, json_strings, text_bytes
-from robosystems.graph_api.worker.json_rows import TEXT_ROWS, texts_of_batches
+from robosystems.graph_api.worker.json_rows import texts_of_batches
 from robosystems.graph_api.worker.results import Figures, Piece, Rows, Shape, batches_of
 
 _LINE_END: Final = "\r\n"
@@ -31,7 +31,7 @@ def csv_pieces(result: Rows, shape: Shape, figures: Figures) -> Iterator[Piece]:
         return
     yield (",".join(map(_name, shape.columns)) + _LINE_END).encode()
     between = ["", *([","] * (len(shape.columns) - 1)), _LINE_END]
-    yield from texts_of_batches(batches_of(result, figures.rows, TEXT_ROWS), between, csv_texts)
+    yield from texts_of_batches(batches_of(result, figures.rows), between, csv_texts)
 
 
 def csv_texts(array: Array) -> Texts:

@@ -9,7 +9,7 @@ from typing import Final
 
 from robosystems.graph_api.worker.arrow import Batch
 from robosystems.graph_api.worker.columns import json_texts
-from robosystems.graph_api.worker.json_rows import TEXT_ROWS, separated_rows, texts_of_rows
+from robosystems.graph_api.worker.json_rows import separated_rows, texts_of_rows
 from robosystems.graph_api.worker.results import Figures, Piece, Rows, Shape, batches_of, encode_json
 
 _EVENT_ROWS: Final = 1_000
@@ -26,7 +26,7 @@ def event_pieces(result: Rows, shape: Shape, figures: Figures) -> Iterator[Piece
     """
     if shape.columns:
         between = separated_rows(shape)
-        for batch in batches_of(result, figures.rows, TEXT_ROWS):
+        for batch in batches_of(result, figures.rows):
             yield b"".join(chain.from_iterable(_events(batch, between)))
     yield summary_event(shape, figures)
 

@@ -19,9 +19,6 @@ from robosystems.graph_api.worker.columns import Texts, joined_rows, json_texts,
 from robosystems.graph_api.worker.results import Figures, Piece, Rows, Shape, batches_of, encode_json
 from robosystems.graph_api.worker.rows import RowPlan, convert, plan_for_schema
 
-TEXT_ROWS: Final = 16_384
-"""Rows that are made into text at once: a compromise between speed and how long others wait for the interpreter."""
-
 _BATCH_BYTES: Final = 32 << 20
 _CUT_FACTOR: Final = 8
 _FEW_ROWS: Final = 1000
@@ -76,7 +73,7 @@ def _texts(
     if plan is not None and count * _CUT_FACTOR < result.row_count:
         yield from _by_rows(result, plan, count, encode)
         return
-    batches = batches_of(result, count, TEXT_ROWS)
+    batches = batches_of(result, count)
     yield from texts_of_batches(_noting_plan(batches, shape), between, json_texts)
 
 

@@ -15,8 +15,8 @@ from robosystems.graph_api.worker.arrow import ArrowError, Batch, arrow
 from robosystems.graph_api.worker.public_values import PublicColumns
 from robosystems.graph_api.worker.results import BATCH_ROWS, Figures, Piece, Rows, Shape, batches_of
 
-_GROUP_ROWS: Final = 2 * BATCH_ROWS
-_GROUP_BYTES: Final = 16 << 20
+_GROUP_ROWS: Final = 128 << 10
+_GROUP_BYTES: Final = 8 << 20
 """Arrow bytes after which a row group ends: it is held until it is complete."""
 
 _parquet: Final[Any] = parquet
@@ -38,11 +38,10 @@ class _Sink:
     def flush(self) -> None:
         """Do nothing: all is kept here."""
 
-    def take(self) -> bytes:
-        """Return what was written since the last time."""
-        taken = b"".join(self._pieces)
-        self._pieces.clear()
-        return taken
+    def take(self) -> Iterator[bytes]:
+        """Yield what was written since the last time."""
+        pieces, self._pieces = self._pieces, []
+        yield from pieces
 
 
 def parquet_pieces(result: Rows, shape: Shape, figures: Figures) -> Iterator[Piece]:
@@ -64,13 +63,13 @@ def parquet_pieces(result: Rows, shape: Shape, figures: Figures) -> Iterator[Pie
                 if first is None or _is_full(group):
                     writer.write_table(arrow.Table.from_batches(group, columns.schema), row_group_size=_GROUP_ROWS)
                     group.clear()
-                    yield sink.take()
+                    yield from sink.take()
             writer.add_key_value_metadata({SUMMARY_KEY: shape.summary(figures).decode()})
     except ArrowError as error:
         raise StatementError(f"The result cannot be written as Parquet: {error}") from error
-    yield sink.take()
+    yield from sink.take()
 
 
 def _is_full(group: list[Batch]) -> bool:
     rows = sum(batch.num_rows for batch in group)
-    return rows + BATCH_ROWS > _GROUP_ROWS or sum(batch.nbytes for batch in group) >= _GROUP_BYTES
+    return rows > _GROUP_ROWS - BATCH_ROWS or sum(batch.nbytes for batch in group) >= _GROUP_BYTES

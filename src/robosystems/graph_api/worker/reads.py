@@ -18,7 +18,7 @@ from robosystems.graph_api.worker.schema_gate import SchemaGate
 from robosystems.graph_api.worker.statements import StatementBook, StatementFacts
 
 _TRIM_ROWS: Final = 50_000
-"""After a result of so many rows, memory is given back to the system."""
+"""After a result of so many rows, sent or not, memory is given back to the system: the engine has held them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def run_read(request: Request, order: RunRequest, executor: Executor, replies: R
             replies.rows(request, iter((body,)), figures)
         else:
             replies.rows(request, pieces(result, shape, order.format, order.max_rows, figures), figures)
-    if figures.rows >= _TRIM_ROWS:
+    if facts.rows >= _TRIM_ROWS:
         malloc_trim()
 
 

@@ -14,10 +14,11 @@ from robosystems.graph_api.worker.rows import RowPlan, plan_for_types
 Piece: TypeAlias = bytes | memoryview
 """Some bytes of an answer."""
 
-BATCH_ROWS: Final = 65_536
-"""Rows that are taken from the engine at once, at most."""
+BATCH_ROWS: Final = 16_384
+"""Rows that are taken from the engine at once, at most. More are no faster, hold the interpreter longer, and do not fit
+into the credit of a stream, so that sending one batch would no longer go on beside making the next."""
 
-BATCH_BYTES: Final = 8 << 20
+BATCH_BYTES: Final = 1 << 20
 """Bytes of Arrow data that a batch should have, at most: what an answer needs in memory is a small multiple of it."""
 
 _FIRST_ROWS: Final = 4_096
@@ -143,13 +144,13 @@ def unique_names(names: Sequence[str]) -> list[str]:
     return unique
 
 
-def batches_of(result: Rows, count: int, most_rows: int = BATCH_ROWS) -> Iterator[Batch]:
+def batches_of(result: Rows, count: int) -> Iterator[Batch]:
     """Yield the first `count` rows as the engine's Arrow batches, sized by how long the rows turn out to be.
 
     Raises:
         StatementError: A column has no counterpart in Arrow.
     """
-    rows = min(most_rows, _FIRST_ROWS)
+    rows = _FIRST_ROWS
     while count > 0:
         batch = result.next_batch(min(rows, count))
         if batch is None:
@@ -158,5 +159,5 @@ def batches_of(result: Rows, count: int, most_rows: int = BATCH_ROWS) -> Iterato
         if got > count:
             batch = batch.slice(0, count)
         count -= got
-        rows = max(1, min(most_rows, got * BATCH_BYTES // max(1, batch.nbytes)))
+        rows = max(1, min(BATCH_ROWS, got * BATCH_BYTES // max(1, batch.nbytes)))
         yield batch

@@ -30,10 +30,15 @@ from robosystems.graph_api.backends.lbug.engine_errors import (
 from robosystems.graph_api.backends.lbug.engine_public import PublicConnection
 from robosystems.graph_api.backends.lbug.engine_result import FAILURES, EngineResult
 from robosystems.graph_api.backends.lbug.engine_values import EngineDecimal
-from robosystems.graph_api.domain.errors import GraphApiError, InvalidParameterError
+from robosystems.graph_api.domain.errors import GraphApiError, InvalidParameterError, QueryMemoryExceededError
 
 PROVEN_VERSIONS: Final = frozenset({"0.22.0"})
 """Versions of the engine whose private classes were tested."""
+
+_KEPT_ROWS: Final = 2_000
+"""A plan holds the rows of its last result, in the buffer pool, until it runs again or is dropped. After a larger
+result it is dropped: a few of them would leave no memory for anything else, and a new plan costs little beside the rows.
+"""
 
 Parameters = Mapping[str, object]
 """Values by name: JSON values; dates, times, UUIDs, bytes and `engine_values`; `pyarrow.Table` for what is scanned."""
@@ -226,9 +231,13 @@ class EngineConnection:
         key = (text, *types)
         prepared = self._prepared.get(key)
         if prepared is None:
-            return native.execute(self._prepare(key, text, parameters), parameters)
-        self._prepared.move_to_end(key)
-        return native.execute(prepared, parameters)
+            prepared = self._prepare(key, text, parameters)
+        else:
+            self._prepared.move_to_end(key)
+        result = native.execute(prepared, parameters)
+        if result.getNumTuples() > _KEPT_ROWS:
+            self._prepared.pop(key, None)
+        return result
 
     def _prepare(self, key: tuple[object, ...], text: str, parameters: Parameters) -> Any:  # noqa: ANN401 (binding)
         prepared: Any = self._native.prepare(text, parameters)
@@ -249,7 +258,10 @@ class EngineConnection:
             return self.failure
         if isinstance(error, (TypeError, ValueError, OverflowError)):
             return InvalidParameterError(f"A parameter is of a kind that the engine cannot take: {error}")
-        return to_domain_error(error)
+        domain_error = to_domain_error(error)
+        if isinstance(domain_error, QueryMemoryExceededError):
+            self.forget_statements()
+        return domain_error
 
 
 class Engine:
