@@ -13,16 +13,27 @@ from typing import Final
 
 from robosystems.graph_api.app import openapi_document
 from robosystems.graph_api.config import settings_documentation
+from tests.graph_api.corpora.types import tables
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
+_BEGIN: Final = "<!-- generated: tables of types -->\n"
+_END: Final = "<!-- end -->\n"
 
 
 def _documents() -> Mapping[Path, str]:
     """Make every derived document afresh."""
     return {
         _ROOT / "docs" / "configuration.md": settings_documentation().rstrip("\n") + "\n",
+        _ROOT / "docs" / "types.md": _with_tables((_ROOT / "docs" / "types.md").read_text(encoding="utf-8")),
         _ROOT / "docs" / "openapi.json": json.dumps(openapi_document(), indent=2, sort_keys=True) + "\n",
     }
+
+
+def _with_tables(text: str) -> str:
+    """Return the document about types with fresh tables between its marks; all else in it is written by hand."""
+    before, _, rest = text.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return f"{before}{_BEGIN}{tables()}\n{_END}{after}"
 
 
 def _first_difference(path: Path, text: str) -> str | None:

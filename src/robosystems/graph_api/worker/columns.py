@@ -4,7 +4,7 @@
 the columns to rows. All of it runs in Arrow's kernels without the interpreter lock, except for the rare types that have
 no kernel (UUID, BLOB, INTERVAL, UNION, strings with control characters).
 
-How values look is documented in docs/results.md; `worker.rows` makes the same texts value by value for small results.
+How values look is documented in docs/types.md; `worker.rows` makes the same texts value by value for small results.
 """
 
 import base64
