@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 from pathlib import Path
 
@@ -20,10 +20,11 @@ ARROW, CSV, EVENTS = "application/vnd.apache.arrow.stream", "text/csv", "text/ev
 NDJSON, PARQUET = "application/x-ndjson", "application/vnd.apache.parquet"
 WITHOUT_RECORD = (ARROW, CSV, PARQUET)
 
-MANY = "UNWIND range(1, 2000000) AS i RETURN i, CAST(hash(i) AS STRING) AS t, CAST(hash(-i) AS STRING) AS u"
+ROWS = 1_000_000
+MANY = f"UNWIND range(1, {ROWS}) AS i RETURN i, CAST(hash(i) AS STRING) AS t, CAST(hash(-i) AS STRING) AS u"
 """A result that no socket buffer holds, compressed or not."""
 
-WIDE = "UNWIND range(1, 1000000) AS i RETURN i, CAST(hash(i) AS STRING) + '" + 80 * "x" + "' AS t"
+WIDE = f"UNWIND range(1, {ROWS}) AS i RETURN i, CAST(hash(i) AS STRING) + '" + 80 * "x" + "' AS t"
 """A result that takes more than a hundred megabytes as Arrow."""
 
 END_OF_ARROW = b"\xff\xff\xff\xff\x00\x00\x00\x00"
@@ -48,7 +49,7 @@ def tenant(server: RunningServer) -> Iterator[Tenant]:
 @contextlib.contextmanager
 def stream_of(
     server: RunningServer, tenant: Tenant, accept: str, cypher: str = MANY, coding: str = "identity"
-) -> Iterator[HTTPResponse]:
+) -> Generator[HTTPResponse]:
     """Give the answer to a statement whose first bytes have come."""
     host = server.base_url.removeprefix("http://")
     connection = HTTPConnection(host, timeout=60)
@@ -78,8 +79,10 @@ def peak_of(process: psutil.Process) -> int:
 # -- broken off -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("coding", ["identity", "gzip", "zstd"])
-@pytest.mark.parametrize("accept", WITHOUT_RECORD)
+@pytest.mark.parametrize(
+    ("accept", "coding"),
+    [(ARROW, "identity"), (ARROW, "gzip"), (CSV, "identity"), (CSV, "zstd"), (PARQUET, "identity")],
+)
 def test_a_stream_without_a_last_record_breaks_off(
     server: RunningServer, tenant: Tenant, accept: str, coding: str
 ) -> None:
@@ -103,8 +106,7 @@ def test_pyarrow_raises_for_a_stream_that_breaks_off(server: RunningServer, tena
     assert first["i"].to_pylist() == list(range(1, first.num_rows + 1))
 
 
-@pytest.mark.parametrize("coding", ["gzip", "zstd"])
-@pytest.mark.parametrize("accept", [NDJSON, EVENTS])
+@pytest.mark.parametrize(("accept", "coding"), [(NDJSON, "gzip"), (EVENTS, "zstd")])
 def test_the_problem_of_a_compressed_stream_can_be_read(
     server: RunningServer, tenant: Tenant, accept: str, coding: str
 ) -> None:
@@ -131,14 +133,14 @@ def test_an_event_stream_that_breaks_holds_whole_events(server: RunningServer, t
         events = (begun + response.read()).decode().removesuffix("\n\n").split("\n\n")
     numbers = [row["i"] for event in events[:-1] for row in json.loads(event.removeprefix("event: rows\ndata: "))]
     assert numbers == list(range(1, len(numbers) + 1))
-    assert 0 < len(numbers) < 2_000_000
+    assert 0 < len(numbers) < ROWS
     assert events[-1].startswith("event: problem\n")
 
 
 # -- stalled ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("accept", "coding"), [(ARROW, "identity"), (ARROW, "zstd"), (CSV, "gzip"), (PARQUET, "zstd")])
+@pytest.mark.parametrize(("accept", "coding"), [(ARROW, "identity"), (CSV, "zstd")])
 def test_a_client_that_stops_reading_stops_the_producer(
     server: RunningServer, tenant: Tenant, accept: str, coding: str
 ) -> None:
@@ -149,15 +151,13 @@ def test_a_client_that_stops_reading_stops_the_producer(
         wait_until(lambda: rests(worker) and rests(api))
         assert len(tenant.running()) == 1
         body = begun + response.read()
-    if coding != "identity" and accept != PARQUET:
+    if coding != "identity":
         body = pa.CompressedInputStream(pa.BufferReader(body), coding).read()
     if accept == ARROW:
         assert body.endswith(END_OF_ARROW)
-        assert pa.ipc.open_stream(body).read_all()["i"].to_pylist()[-1] == 2_000_000
-    elif accept == CSV:
-        assert body.count(b"\r\n") == 2_000_001
+        assert pa.ipc.open_stream(body).read_all().num_rows == ROWS
     else:
-        assert body.endswith(b"PAR1")
+        assert body.count(b"\r\n") == 1 + ROWS
 
 
 def rests(process: psutil.Process) -> bool:

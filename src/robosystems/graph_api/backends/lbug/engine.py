@@ -37,7 +37,7 @@ PROVEN_VERSIONS: Final = frozenset({"0.22.0"})
 
 _KEPT_ROWS: Final = 2_000
 """A plan holds the rows of its last result, in the buffer pool, until it runs again or is dropped. After a larger
-result it is dropped: a few of them would leave no memory for anything else, and a new plan costs little beside the rows.
+result it is dropped: a few of them would leave no memory for anything else, and a new plan costs little beside it.
 """
 
 Parameters = Mapping[str, object]
