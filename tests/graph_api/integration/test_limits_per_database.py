@@ -56,6 +56,16 @@ def test_a_memory_bomb_is_a_typed_error_for_its_tenant_alone(server: ServerProce
         assert within(WAIT_S, lambda: ask(http, "greedy", "MATCH (n:N) RETURN count(n) AS n").is_success)
 
 
+def test_the_node_says_what_bounds_the_memory_of_workers(server: ServerProcess) -> None:
+    """A control group for each where one was delegated; else the other limits alone, with the reason in the log."""
+    with server.http() as http:
+        memory = http.get("/status").json()["sandbox"]["mechanisms"]["memory"]
+    assert memory["state"] in {"active", "unsupported"}
+    assert memory["detail"]
+    logged = [line for line in server.log.read_text().splitlines() if "limited by RLIMIT_DATA" in line]
+    assert len(logged) == (0 if memory["state"] == "active" else 1)
+
+
 def test_a_full_database_can_be_read_and_emptied_but_not_filled(server: ServerProcess) -> None:
     """Over its disk quota a database refuses what adds data with 507, and nothing else; its neighbour is free."""
     with server.http() as http:

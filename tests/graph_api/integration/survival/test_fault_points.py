@@ -28,7 +28,7 @@ OTHER: Final = "two"
 NEW: Final = {"graph_id": OTHER, "schema_type": "custom", "custom_schema_ddl": DDL}
 IDLE_S: Final = 1.0
 THEN: Final = ", then "
-MISSED_S: Final = 20.0
+MISSED_S: Final = 45.0
 """A step that is not seen for so long does not exist any more: the list below has to be put right."""
 
 LATEST_S: Final = 0.01

@@ -337,7 +337,8 @@ class Database:
 
     def worker_lost(self, worker: WorkerProcess) -> None:
         """Answer what was pending, and see to a new worker."""
-        lost = refusals.out_of_memory if worker.killed is KillReason.MEMORY else refusals.crashed
+        over_memory = worker.killed is KillReason.MEMORY or worker.ran_out_of_memory
+        lost = refusals.out_of_memory if over_memory else refusals.crashed
         worker.connection.fail_pending(lambda call: lost(call.mode))
         if worker is self._worker and self.phase is Phase.OPEN:
             self._connection = None

@@ -25,6 +25,9 @@ def report_end(observer: BackendObserver, graph_id: GraphId, worker: WorkerProce
         observer.closed(graph_id, reason)
     elif worker.ended_spoiled:
         observer.killed(graph_id, KillReason.SPOILED)
+    elif worker.ran_out_of_memory:
+        _LOG.error("the kernel ended the process of database %s: it used more memory than it may", graph_id)
+        observer.killed(graph_id, KillReason.MEMORY)
     else:
         _LOG.error("the process of database %s died (%s)", graph_id, worker.cause)
         observer.crashed(graph_id, worker.cause)

@@ -3,10 +3,13 @@
 import asyncio
 import logging
 import time
-from typing import Final
+from typing import Final, cast
+
+import msgspec
 
 from robosystems.graph_api.backends.lbug.catalog import Catalog
 from robosystems.graph_api.backends.lbug.database import DatabaseServices
+from robosystems.graph_api.backends.lbug.memory_groups import MemoryGroups
 from robosystems.graph_api.backends.lbug.observer import BackendObserver, CloseReason, StopCause
 from robosystems.graph_api.backends.lbug.open_slots import OpenSlots
 from robosystems.graph_api.backends.lbug.opening import WorkerOpener
@@ -49,7 +52,7 @@ class Node:
         self.config = config
         self.background = BackgroundTasks()
         self.supervisor = WorkerSupervisor(
-            SupervisorOptions(config.open_timeout_s, config.stream_credit_bytes), observer
+            SupervisorOptions(config.open_timeout_s, config.stream_credit_bytes, config.memory_bytes), observer
         )
         self._slots = OpenSlots(config.max_open, config.slot_wait_s, self._evict)
         opener = WorkerOpener(config, self.supervisor, observer)
@@ -76,8 +79,13 @@ class Node:
         try:
             await asyncio.to_thread(self._root.prepare)
             await self._lock.acquire(self.config.lock_wait_s)
-            self.supervisor.start()
-            self.engine = await self._probe()
+            groups = await asyncio.to_thread(MemoryGroups.prepare)
+            if not groups.are_used:
+                _LOG.info(
+                    "memory of databases is limited by RLIMIT_DATA and a watcher: %s", groups.to_document()["detail"]
+                )
+            self.supervisor.start(groups)
+            self.engine = _with_memory(await self._probe(), groups)
             await self.catalog.load()
         except BaseException as error:
             await self.supervisor.aclose()
@@ -188,6 +196,14 @@ class Node:
             if not any(database.pending for database in self.catalog.active()):
                 return
             await asyncio.sleep(_TICK_S)
+
+
+def _with_memory(ready: Ready, groups: MemoryGroups) -> Ready:
+    """Add to what confines a worker what bounds its memory from outside."""
+    mechanisms = ready.sandbox.get("mechanisms")
+    known: dict[str, object] = cast("dict[str, object]", mechanisms) if isinstance(mechanisms, dict) else {}
+    sandbox = ready.sandbox | {"mechanisms": known | {"memory": groups.to_document()}}
+    return msgspec.structs.replace(ready, sandbox=sandbox)
 
 
 class _NoListener:

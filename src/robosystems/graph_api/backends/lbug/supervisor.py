@@ -9,6 +9,7 @@ import socket
 from dataclasses import dataclass
 from typing import Final
 
+from robosystems.graph_api.backends.lbug.memory_groups import MemoryGroups
 from robosystems.graph_api.backends.lbug.observer import BackendObserver, KillReason
 from robosystems.graph_api.backends.lbug.template_process import TemplateProcess
 from robosystems.graph_api.backends.lbug.wire import Exited, Forked, Ready, WorkerConfig
@@ -44,10 +45,12 @@ class SupervisorOptions:
     Attributes:
         open_timeout_s: For a worker to open its database.
         stream_credit_bytes: Bytes of one stream that may be on their way.
+        memory_bytes: Memory that the control group of a worker may have; 0 for no limit.
     """
 
     open_timeout_s: float
     stream_credit_bytes: int
+    memory_bytes: int = 0
 
 
 class WorkerSupervisor:
@@ -70,16 +73,21 @@ class WorkerSupervisor:
         self._restart: asyncio.TimerHandle | None = None
         self._workers: dict[int, WorkerProcess] = {}
         self._orphaned_groups: set[int] = set()
+        self._groups = MemoryGroups(None, "not started")
         self._last_id = 0
         self._closing = False
         self._is_subreaper = False
 
-    def start(self) -> None:
+    def start(self, groups: MemoryGroups) -> None:
         """Start the template. Call it on the loop's thread.
+
+        Args:
+            groups: Makes the workers' control groups.
 
         Raises:
             UnavailableError: It cannot be started.
         """
+        self._groups = groups
         self._is_subreaper = not is_child_subreaper()
         if self._is_subreaper:
             set_child_subreaper()
@@ -208,6 +216,7 @@ class WorkerSupervisor:
         """Note the process of a worker."""
         worker = self._workers.get(message.worker_id)
         if worker is not None:
+            worker.group = self._groups.confine(message.process_id, self._options.memory_bytes)
             worker.has_forked(message.process_id)
 
     def worker_exited(self, message: Exited) -> None:

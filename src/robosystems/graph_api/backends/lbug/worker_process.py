@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 import os
 import signal
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from robosystems.graph_api.backends.lbug.connection import WorkerConnection
 from robosystems.graph_api.backends.lbug.observer import KillReason, StopCause
 from robosystems.graph_api.backends.lbug.template_process import name_of_exit_code
 from robosystems.graph_api.backends.lbug.wire import EXIT_SPOILED, Ready
 from robosystems.graph_api.domain.errors import GraphApiError
+
+if TYPE_CHECKING:
+    from robosystems.graph_api.backends.lbug.memory_groups import MemoryGroup
 
 _SOCKET_GRACE_S: Final = 0.5
 """A worker that has closed its socket gets so long to end by itself."""
@@ -49,6 +52,8 @@ class WorkerProcess:
         forked: Becomes the process id, or None if it will never be forked.
         killed: Why it was killed on purpose; None if it was not.
         process_id: Once it is forked.
+        group: Its control group, if it has one.
+        ran_out_of_memory: Whether the kernel killed it because its control group had no memory left.
     """
 
     def __init__(self, worker_id: int, listener: WorkerListener, credit: int) -> None:
@@ -59,6 +64,8 @@ class WorkerProcess:
         self.forked: asyncio.Future[int | None] = self._loop.create_future()
         self.killed: KillReason | None = None
         self.process_id: int | None = None
+        self.group: MemoryGroup | None = None
+        self.ran_out_of_memory = False
         self._listener = listener
         self._pidfd = -1
         self._gone: asyncio.Future[None] = self._loop.create_future()
@@ -162,6 +169,7 @@ class WorkerProcess:
         """The socket is closed: tell the owner, and see to it that the process ends."""
         if not self.opening.done():
             self.opening.set_result(None)
+        self.ran_out_of_memory = self.group is not None and self.group.has_run_out()
         if broken_protocol:
             self.kill(KillReason.PROTOCOL)
         elif not self._gone.done():
@@ -201,6 +209,9 @@ class WorkerProcess:
         if self._gone.done():
             return
         self._gone.set_result(None)
+        if self.group is not None:
+            self.ran_out_of_memory |= self.group.has_run_out()
+            self.group.remove()
         if self._timer is not None:
             self._timer.cancel()
         self._loop.call_later(_LAST_ANSWERS_S, self.connection.abort)
