@@ -24,6 +24,7 @@ class Desk:
         pending: Requests without an answer, by id.
         reads: Reads that have ended.
         writes: Writes, transactions and loads that have ended.
+        commits: How often the database was changed for good: once for all writes that were committed together.
         activity: Counts frames; tells the monitor whether anything happens.
     """
 
@@ -33,6 +34,7 @@ class Desk:
         self.pending: dict[int, Request] = {}
         self.reads = 0
         self.writes = 0
+        self.commits = 0
         self.activity = 0
         self._frame_bytes = frame_bytes
 

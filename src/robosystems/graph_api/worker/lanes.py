@@ -330,6 +330,7 @@ class LanePool:
         stats = Stats(
             reads=self._desk.reads,
             writes=self._desk.writes,
+            commits=self._desk.commits,
             lanes_busy=sum(1 for lane in self.lanes if lane.busy_since and not lane.reading),
             lanes=len(self.lanes),
             waiting=len(self.inbox) + len(self._writer.waiting),

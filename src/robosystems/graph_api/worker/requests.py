@@ -42,13 +42,11 @@ class Request:
         executor: Who runs it, to be interrupted there; set by that one.
         committed: Set once its statement is committed: from then on only the transfer of rows can be stopped.
         handed_over: Set when another thread will answer, and then forget it, than the one that ran it.
-        committed: Set once it has changed the database for good; only its rows may still be on their way.
     """
 
     __slots__ = (
         "_unclaimed",
         "cause",
-        "committed",
         "committed",
         "credit",
         "deadline",
@@ -69,7 +67,6 @@ class Request:
         self.executor: object | None = None
         self.committed = False
         self.handed_over = False
-        self.committed = False
         self._unclaimed = [True]
 
     def claim(self) -> bool:
@@ -85,11 +82,15 @@ class Request:
         if self.cause is None:
             self.cause = cause
 
-    def check(self) -> None:
-        """Raise the error for the cause, if there is one; a deadline that has passed is one."""
+    def has_to_stop(self) -> bool:
+        """Whether there is a cause to stop; a deadline that has passed is one."""
         if self.cause is None and time.monotonic() >= self.deadline:
             self.cause = Cause.DEADLINE
-        if self.cause is not None:
+        return self.cause is not None
+
+    def check(self) -> None:
+        """Raise the error for the cause, if there is one."""
+        if self.has_to_stop():
             raise self.error()
 
     def error(self) -> GraphApiError:

@@ -64,8 +64,9 @@ class Write:
 
     @property
     def can_be_grouped(self) -> bool:
-        """Whether nothing has to be counted around it, and it changes no tables."""
-        return self.facts.counters is not None and not self.facts.is_schema_change
+        """Whether nothing has to be counted around it, it changes no tables, and does not keep the others waiting."""
+        facts = self.facts
+        return facts.counters is not None and not facts.is_schema_change and not facts.is_long
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ class Writes:
                 self._execute(write)
         else:
             self._execute(write)
+        self.desk.commits += facts.statement.writes
         if before is not None:
             counters = before.until(self._counter.count(tables, exact=exact))
             if facts.counters_are_constant and not facts.is_schema_change:
@@ -148,7 +150,6 @@ class Writes:
 
     def _answer(self, request: Request, write: Write, counters: Mapping[str, int]) -> None:
         """Answer a statement that is committed."""
-        request.committed = True
         request.committed = True
         figures, result, order = write.figures, write.result, write.order
         assert figures is not None  # noqa: S101 (set by whoever ran it)
@@ -189,15 +190,24 @@ class Writes:
             for write in group:
                 self.desk.answer(write.request, self.replies, self.run_alone, write)
             return
+        self.desk.commits += 1
         for write in group:
-            self.desk.answer(write.request, self.replies, self._answer, write, write.facts.counters or NO_CHANGES)
+            self.desk.answer(write.request, self.replies, self._answer_one_of_group, write)
+
+    def _answer_one_of_group(self, request: Request, write: Write) -> None:
+        """Answer a statement of a group that is committed; one that was left out has to stop."""
+        if write.figures is None:
+            raise request.error()
+        self._answer(request, write, write.facts.counters or NO_CHANGES)
 
     def _commit_together(self, group: Sequence[Write]) -> bool:
         self.executor.use_threads(1)
         try:
             self.executor.control(BEGIN)
             for write in group:
-                self._execute(write)
+                # What was stopped before its turn is left out: to fail would send all the others round again.
+                if not write.request.has_to_stop():
+                    self._execute(write)
             self.executor.control(COMMIT)
         except DegradedCommit:
             for write in group:
@@ -223,6 +233,7 @@ class Writes:
                 documents, rows, flags = self._run_parts(request, order)
         else:
             documents, rows, flags = self._run_parts(request, order)
+        self.desk.commits += 1
         elapsed = (perf_counter() - started) * 1000.0
         body = b'{"results":[%b],"execution_time_ms":%.3f}' % (b",".join(documents), elapsed)
         self.replies.plain(request.request_id, body, elapsed, flags, rows=rows)
@@ -303,6 +314,7 @@ class Writes:
             else:
                 self._checkpoint_load()
             report = event.report
+        self.desk.commits += 1
         self.replies.plain(request.request_id, _encode(report), (perf_counter() - started) * 1000.0, flags)
 
     def _checkpoint_load(self) -> None:

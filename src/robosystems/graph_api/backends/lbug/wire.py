@@ -211,6 +211,7 @@ class Stats(msgspec.Struct, frozen=True):
     Attributes:
         reads: Reads that have ended since the start.
         writes: Writes, transactions and loads that have ended.
+        commits: Commits that they took; writes that wait are committed together.
         lanes_busy: Reader lanes that run a statement.
         lanes: Reader lanes that exist.
         waiting: Requests that wait for a lane.
@@ -220,6 +221,7 @@ class Stats(msgspec.Struct, frozen=True):
 
     reads: int
     writes: int
+    commits: int
     lanes_busy: int
     lanes: int
     waiting: int
