@@ -173,6 +173,8 @@ def test_null_is_null_whatever_its_type(name: str) -> None:
         (_typed("MAP(STRING, DATE)", {"a": "x"}), r"Parameter p\['a'\]"),
         (_typed("MAP(INT64, INT64)", {"x": 1}), "'x' is not INT64"),
         (_typed("MAP", 1), "pairs"),
+        (_typed("DATE", [[1] * 1000] * 1000), "a list is not DATE"),
+        (_typed("UUID", {"a": 1}), "an object is not UUID"),
         (_typed("MAP", [[1, 2, 3]]), "pairs"),
         (_typed("MAP", [[None, 1]]), "null key"),
         (_typed("MAP(STRING, INT64)", [["a", 1], ["a", 2]]), "twice"),

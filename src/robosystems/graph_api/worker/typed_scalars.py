@@ -93,6 +93,8 @@ def shown(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 2 * _SHOWN:
         # Writing out a very long integer is slow, and refused above a limit.
         return f"an integer of {value.bit_length()} bits"
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
     text = repr(value[: 2 * _SHOWN] if isinstance(value, str) else value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
