@@ -144,7 +144,10 @@ def test_a_graph_of_every_type_survives(server: RunningServer, target: Tenant) -
 
 def test_numbers_that_were_used_are_not_given_again(server: RunningServer, target: Tenant) -> None:
     """Also if their rows are gone, and also after a second round."""
-    with tenant_of(server, "CREATE NODE TABLE N(id SERIAL, PRIMARY KEY(id))") as source, tenant_of(server, None) as third:
+    with (
+        tenant_of(server, "CREATE NODE TABLE N(id SERIAL, PRIMARY KEY(id))") as source,
+        tenant_of(server, None) as third,
+    ):
         source.rows("UNWIND range(1, 5) AS i CREATE (:N)")
         source.rows("MATCH (n:N) DELETE n")
         assert imported(target, exported(source).content).status_code == 200
@@ -252,7 +255,11 @@ def test_an_archive_is_read_with_tar_and_parquet_alone(people: Tenant) -> None:
     knows = "relationships/Knows/0/part-00000.parquet"
     assert list(archive.members) == ["manifest.json", "schema.json", PART, knows, SUMMARY]
     manifest = archive.json("manifest.json")
-    assert (manifest["format"], manifest["format_version"], manifest["graph_id"]) == ("graph-archive", 1, people.graph_id)
+    assert (manifest["format"], manifest["format_version"], manifest["graph_id"]) == (
+        "graph-archive",
+        1,
+        people.graph_id,
+    )
     assert sorted(archive.rows(PART), key=lambda row: row["name"]) == [
         {"name": "Ada", "age": 36},
         {"name": "Bob", "age": None},
@@ -402,7 +409,9 @@ def test_an_import_over_the_quota_changes_nothing(server: RunningServer, target:
     limited = checked(target.http.patch(target.url(), json={"max_disk_bytes": 1 << 20}))
     assert limited.status_code == 200, limited.text
     names = pa.array([f"{number:060d}" for number in range(50_000)])
-    archive = small_archive().replace_part(PART, pa.table({"name": [*names.to_pylist(), "Ada", "Bob"], "age": [1] * 50_002}))
+    archive = small_archive().replace_part(
+        PART, pa.table({"name": [*names.to_pylist(), "Ada", "Bob"], "age": [1] * 50_002})
+    )
     assert_refused(imported(target, archive.pack()), 507, "DISK_FULL")
     assert tables(target) == []
     assert not list(server.base_path.glob(".new-*"))

@@ -8,6 +8,7 @@ import pytest
 
 from tests.graph_api.api.contract import Contract, assert_problem
 from tests.graph_api.api.running_server import RunningServer
+from tests.graph_api.archive_files import small_archive
 from tests.graph_api.tenant import CSV, HEAVY, NDJSON
 
 CONTRACT = Contract.of_the_service()
@@ -32,6 +33,21 @@ def query(cypher: str, options: str = "", **body: Any) -> Send:
 def load(table: str, content: bytes, **headers: str) -> Send:
     """Return a function that sends a file."""
     return request("POST", f"/databases/{G}/load/{table}", content=content, headers={"Content-Type": CSV} | headers)
+
+
+def import_archive(content: bytes) -> Send:
+    """Return a function that sends an archive to a database of its own."""
+
+    def send(client: httpx.Client) -> httpx.Response:
+        path = "/databases/contract-import"
+        assert (
+            client.post("/databases", json={"graph_id": "contract-import", "schema_type": "custom"}).status_code == 201
+        )
+        answer = client.post(f"{path}/import", content=content, headers={"Content-Type": "application/x-tar"})
+        assert client.delete(path).status_code == 200
+        return answer
+
+    return send
 
 
 SUCCESSES: list[tuple[str, int, Send]] = [
@@ -61,6 +77,8 @@ SUCCESSES: list[tuple[str, int, Send]] = [
         request("POST", f"/databases/{G}/transaction", json={"statements": [{"cypher": "RETURN 1"}]}),
     ),
     ("load_file", 200, load("P", b"name,age\nIda,1\n")),
+    ("export_graph", 200, request("GET", f"/databases/{G}/export")),
+    ("import_graph", 200, import_archive(small_archive().pack())),
     ("list_running_queries", 200, request("GET", f"/databases/{G}/queries")),
     ("retry_database", 200, request("POST", f"/databases/{G}/retry")),
 ]
@@ -92,6 +110,8 @@ ERRORS: list[tuple[str, int, str, Send]] = [
         "INVALID_REQUEST",
         request("POST", f"/databases/{G}/transaction", json={"statements": []}),
     ),
+    ("export_graph", 400, "INVALID_REQUEST", request("GET", f"/databases/{G}/export?timeout=0")),
+    ("import_graph", 400, "ARCHIVE_INVALID", import_archive(b"no archive" * 100)),
     ("load_file", 400, "LOAD_FAILED", load("P", b"name,age\nAda,old\n")),
     ("load_file", 404, "TABLE_NOT_FOUND", load("Q", b"name\nAda\n")),
     ("load_file", 400, "INVALID_TABLE_NAME", load("1", b"name\nAda\n")),

@@ -169,9 +169,9 @@ def test_the_check_of_the_caller_stops_the_reading() -> None:
 
 def schema(*columns: str, name: str = "T", description: str = "") -> GraphSchema:
     """Return a schema of one table of nodes."""
-    fields: list[dict[str, object]] = [{"name": "id", "type": "STRING", "primary_key": True}]
-    fields += [{"name": column, "type": "INT64", "description": description} for column in columns]
-    return parse_schema_document({"tables": [{"name": name, "kind": "node", "columns": fields}]})
+    key: dict[str, object] = {"name": "id", "type": "STRING", "primary_key": True}
+    more = [{"name": column, "type": "INT64", "description": description} for column in columns]
+    return parse_schema_document({"tables": [{"name": name, "kind": "node", "columns": [key, *more]}]})
 
 
 def test_a_database_may_have_some_of_the_tables() -> None:

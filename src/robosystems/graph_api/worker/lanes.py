@@ -315,7 +315,7 @@ class LanePool:
         if isinstance(order, RunRequest) and not order.write:
             self.inbox.append(request)
         elif isinstance(order, ExportOrder):
-            self._exports.start(request, replies)
+            self._exports.start(request)
         else:
             self._writer.put(request)
 

@@ -27,6 +27,9 @@ from robosystems.graph_api.worker.schema_gate import SchemaGate
 if TYPE_CHECKING:
     from robosystems.graph_api.worker.archive.export import GraphExport
 
+_FREE_WAIT_S: Final = 1.0
+_RETRY_S: Final = 5.0
+
 _ORPHANED: Final = 3
 """Exit status of a worker whose API process is gone, as in `lanes`."""
 
@@ -48,18 +51,10 @@ class ExportLane:
         self._nice = nice
         self._free = threading.Semaphore(1)
 
-    def start(self, request: Request, replies: Replies) -> None:
-        """Run an export on a thread of its own, or answer that another one runs."""
-        if not request.claim():
-            return
-        if not self._free.acquire(blocking=False):
-            self._desk.pending.pop(request.request_id, None)
-            busy = DatabaseBusyError(
-                "The database is being exported already; wait until that has ended.", retry_after=5.0
-            )
-            replies.error(request.request_id, busy)
-            return
-        threading.Thread(target=self._serve, args=(request,), name="export", daemon=True).start()
+    def start(self, request: Request) -> None:
+        """Run an export on a thread of its own; how many there can be is the API process's affair."""
+        if request.claim():
+            threading.Thread(target=self._serve, args=(request,), name="export", daemon=True).start()
 
     def _serve(self, request: Request) -> None:
         """Body of the thread."""
@@ -67,10 +62,19 @@ class ExportLane:
             set_nice_of_thread(threading.get_native_id(), self._nice)
         replies = self._desk.replies()
         try:
-            self._desk.answer(request, replies, self._export, replies)
+            self._desk.answer(request, replies, self._export_alone, replies)
             replies.flush()
         except PeerGoneError:
             os._exit(_ORPHANED)
+
+    def _export_alone(self, request: Request, replies: Replies) -> None:
+        """Answer an export if no other one runs; one that has just sent its last byte is waited for."""
+        if not self._free.acquire(timeout=_FREE_WAIT_S):
+            raise DatabaseBusyError(
+                "The database is being exported already; wait until that has ended.", retry_after=_RETRY_S
+            )
+        try:
+            self._export(request, replies)
         finally:
             self._free.release()
 
