@@ -17,6 +17,7 @@ LIMITED = BackendCapabilities(
     streaming=True,
     cancel=False,
     bulk_load=True,
+    export_import=True,
     schema_introspection=True,
     process_isolation=False,
     result_versions=False,

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from robosystems.graph_api.domain.archive import ExportRequest, ImportReport, ImportRequest
 from robosystems.graph_api.domain.capabilities import BackendCapabilities
 from robosystems.graph_api.domain.graph import DatabaseLimits, DatabaseRecord, DatabaseState
 from robosystems.graph_api.domain.ids import GraphId
@@ -195,6 +196,33 @@ class GraphBackend(ABC):
 
         Raises:
             LoadNotFoundError: There is none.
+        """
+
+    @abstractmethod
+    async def export(self, graph_id: GraphId, request: ExportRequest, *, query_id: str) -> EncodedResult:
+        """Give the whole graph as an archive (see `domain.archive`), as of one moment; writes go on beside it.
+
+        Needs the capability `export_import`. What cannot be exported is refused before the first byte. A stream that
+        fails raises; what was taken of it is no archive.
+
+        Raises:
+            NotExportableError: The graph holds something that an archive cannot; the detail names it.
+            DatabaseBusyError: The database is being exported already, or its schema was changed meanwhile.
+            Others as `run`.
+        """
+
+    @abstractmethod
+    async def import_archive(self, graph_id: GraphId, request: ImportRequest, *, query_id: str) -> ImportReport:
+        """Fill a database without rows with the content of an archive: all of it, durably, or nothing.
+
+        Needs the capability `export_import`. Tables that are there already have to be those of the archive. The archive
+        is checked completely before anything of it is seen by others.
+
+        Raises:
+            ArchiveError: The archive is damaged, incomplete or not one; the context names `reason` and `member`.
+            DatabaseNotEmptyError: There are rows, or other tables than in the archive.
+            DatabaseBusyError: Another import runs, or the schema was changed meanwhile.
+            Others as `run`.
         """
 
     @abstractmethod

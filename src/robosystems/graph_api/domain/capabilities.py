@@ -17,6 +17,7 @@ class BackendCapabilities:
     streaming: bool
     cancel: bool
     bulk_load: bool
+    export_import: bool
     schema_introspection: bool
     process_isolation: bool
     result_versions: bool

@@ -14,6 +14,7 @@ from robosystems.graph_api.backends.lbug.engine import DegradedCommit, EngineRes
 from robosystems.graph_api.backends.lbug.log_note import LogNote
 from robosystems.graph_api.backends.lbug.wire import (
     Format,
+    ImportOrder,
     Kind,
     LoadOrder,
     RunRequest,
@@ -331,6 +332,16 @@ class Writes:
                 "The disk of this node is full or refuses writes: nothing was loaded. Free space, then send it again."
             )
             raise connection.failure from error
+
+    def import_archive(self, request: Request, order: ImportOrder) -> None:
+        """Build the database from an archive and answer with the report."""
+        from robosystems.graph_api.worker.archive.building import import_archive  # noqa: PLC0415 (as for loads)
+
+        started = perf_counter()
+        self.executor.use_threads(self._settings.engine_threads)
+        with self._changing_schema(request), self.executor.interruptible(request):
+            report = import_archive(self.executor.connection, order, self._settings.directory, request.check)
+        self.replies.plain(request.request_id, _encode(report), (perf_counter() - started) * 1000.0)
 
     @contextmanager
     def _changing_schema(self, request: Request) -> Generator[None]:

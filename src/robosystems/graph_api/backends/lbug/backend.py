@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -14,12 +13,15 @@ from typing import Final, Self
 from robosystems.graph_api.backends.base import GraphBackend
 from robosystems.graph_api.backends.lbug import refusals
 from robosystems.graph_api.backends.lbug.answers import collect_rows, decode_report
+from robosystems.graph_api.backends.lbug.archive_calls import ExportCall
+from robosystems.graph_api.backends.lbug.archive_imports import ArchiveImports
 from robosystems.graph_api.backends.lbug.calls import LoadCall, RunCall, StatsCall, TransactionCall
 from robosystems.graph_api.backends.lbug.database import Database
 from robosystems.graph_api.backends.lbug.introspection import Rows
 from robosystems.graph_api.backends.lbug.node import Node
 from robosystems.graph_api.backends.lbug.observer import BackendObserver, SilentObserver
 from robosystems.graph_api.backends.lbug.options import LbugBackendConfig
+from robosystems.graph_api.backends.lbug.own_queries import OWN_BYTES, OWN_TIMEOUT_S, OwnQueries
 from robosystems.graph_api.backends.lbug.reject_files import find_rejects
 from robosystems.graph_api.backends.lbug.schema_access import (
     as_schema_error,
@@ -30,13 +32,13 @@ from robosystems.graph_api.backends.lbug.schema_access import (
 )
 from robosystems.graph_api.backends.lbug.usage import measure_private, measure_usage
 from robosystems.graph_api.backends.lbug.wire import Ready
+from robosystems.graph_api.domain.archive import ExportRequest, ImportReport, ImportRequest
 from robosystems.graph_api.domain.capabilities import BackendCapabilities
 from robosystems.graph_api.domain.errors import GraphApiError, StatementError, UnavailableError
 from robosystems.graph_api.domain.graph import DatabaseLimits, DatabaseRecord, DatabaseState
 from robosystems.graph_api.domain.ids import GraphId
 from robosystems.graph_api.domain.load import LoadProgress, LoadReport, LoadRequest
 from robosystems.graph_api.domain.query import (
-    AccessMode,
     EncodedResult,
     Query,
     ResultFormat,
@@ -47,11 +49,6 @@ from robosystems.graph_api.domain.schema import GraphSchema
 
 _LOG: Final = logging.getLogger(__name__)
 
-_OWN_TIMEOUT_S: Final = 60.0
-"""For statements of the service's own: definitions, introspection, counts."""
-
-_OWN_BYTES: Final = 16_000_000
-
 _CAPABILITIES: Final = BackendCapabilities(
     backend="ladybug",
     multiple_databases=True,
@@ -61,6 +58,7 @@ _CAPABILITIES: Final = BackendCapabilities(
     streaming=True,
     cancel=True,
     bulk_load=True,
+    export_import=True,
     schema_introspection=True,
     process_isolation=True,
     result_versions=True,
@@ -80,6 +78,7 @@ class LadybugBackend(GraphBackend):
         self._node = Node(config, observer or SilentObserver())
         self._catalog = self._node.catalog
         self._credit = config.stream_credit_bytes
+        self._imports = ArchiveImports(self._catalog, self._node.background, self._credit)
 
     @property
     def capabilities(self) -> BackendCapabilities:
@@ -190,25 +189,27 @@ class LadybugBackend(GraphBackend):
             database.quota.check()
         return await database.request(TransactionCall(statements, query_id, timeout_s))
 
-    async def rows(self, graph_id: GraphId, query: Query, *, max_bytes: int = _OWN_BYTES) -> Rows:
+    async def rows(self, graph_id: GraphId, query: Query, *, max_bytes: int = OWN_BYTES) -> Rows:
         """Run a small read and decode its answer; see the port."""
         result = await self.run(graph_id, replace(query, format=ResultFormat.JSON_ARRAYS))
         return await collect_rows(result, max_bytes)
 
     async def running(self, graph_id: GraphId) -> Sequence[RunningQuery]:
         """What is pending here; see the port."""
-        return self._database(graph_id).running()
+        return [*self._database(graph_id).running(), *self._imports.running(graph_id)]
 
     async def cancel(self, graph_id: GraphId, query_id: str) -> None:
         """Order the worker to stop a query; see the port."""
-        self._database(graph_id).cancel(query_id)
+        database = self._database(graph_id)
+        if not self._imports.cancel(graph_id, query_id):
+            database.cancel(query_id)
 
     # -- schema -------------------------------------------------------------------------------------------------------
 
     async def schema(self, graph_id: GraphId, *, counts: bool = False) -> dict[str, object]:
         """Ask the engine's catalogue, and add what only the manifest knows; see the port."""
         database = self._database(graph_id)
-        run = _OwnQueries(database, self._credit)
+        run = OwnQueries(database, self._credit)
         schema = await read_schema(run, database.keeper.record.schema_document)
         return schema.to_document(await count_rows(run, schema) if counts else None)
 
@@ -233,7 +234,7 @@ class LadybugBackend(GraphBackend):
         if not statements:
             return
         try:
-            await database.request(TransactionCall(statements, "", _OWN_TIMEOUT_S))
+            await database.request(TransactionCall(statements, "", OWN_TIMEOUT_S))
         except StatementError as error:
             raise as_schema_error(error, statements) from error
 
@@ -277,6 +278,17 @@ class LadybugBackend(GraphBackend):
         directory = self._database(graph_id).keeper.directory
         return await asyncio.to_thread(find_rejects, directory.rejects, load_id)
 
+    # -- archives -----------------------------------------------------------------------------------------------------
+
+    async def export(self, graph_id: GraphId, request: ExportRequest, *, query_id: str) -> EncodedResult:
+        """Have the worker write an archive; see the port."""
+        database = self._database(graph_id)
+        return await database.request(ExportCall(request, database.keeper.record, query_id, self._credit))
+
+    async def import_archive(self, graph_id: GraphId, request: ImportRequest, *, query_id: str) -> ImportReport:
+        """Build the content beside the database, then put it in its place; see the port."""
+        return await self._imports.run(self._database(graph_id), request, query_id)
+
     async def ping(self) -> None:
         """Return if workers can be started; see the port."""
         self._check_running()
@@ -291,18 +303,3 @@ class LadybugBackend(GraphBackend):
     def _check_running(self) -> None:
         if not self._node.is_running:
             raise refusals.shutting_down()
-
-
-class _OwnQueries:
-    """Runs statements of the service's own on one database."""
-
-    def __init__(self, database: Database, credit: int) -> None:
-        self._database = database
-        self._credit = credit
-        self._deadline = time.monotonic() + _OWN_TIMEOUT_S
-
-    async def __call__(self, text: str) -> Rows:
-        """Run one read."""
-        left = max(0.0, self._deadline - time.monotonic())
-        query = Query(text, AccessMode.READ, left, "", format=ResultFormat.JSON_ARRAYS)
-        return await collect_rows(await self._database.request(RunCall(query, self._credit)), _OWN_BYTES)

@@ -11,11 +11,10 @@ All numbers are little endian. Structured payloads are MessagePack arrays of the
 
 Life of a worker: it opens the database and sends READY, or FAILED and exits. Then requests and answers interleave.
 
-* Each of RUN, TRANSACTION, LOAD and STATS is answered by exactly one of: DOCUMENT; or HEAD, CHUNK*, END; or ERROR. An
-  ERROR may also come after HEAD instead of END.
+* Each of RUN, TRANSACTION, LOAD, EXPORT, IMPORT and STATS is answered by exactly one of: DOCUMENT; or HEAD, CHUNK*, END;
+  or ERROR. An ERROR may also come after HEAD instead of END.
 * The engine makes all rows of a result before the first one is sent, so HEAD announces how many will follow, and whether
   the result was cut; END repeats it when they have been sent.
-* Before the answer to a LOAD that asks for it come PROGRESS frames: JSON of `domain.load.LoadProgress`, one a second.
 * Before the answer to a LOAD that asks for it come PROGRESS frames: JSON of `domain.load.LoadProgress`, one a second.
 * A stream may send as many bytes of CHUNK payload as it has credit: it starts with `RunRequest.credit`, CREDIT adds. A
   worker out of credit waits, so a slow reader stops the producer; a CANCEL ends the wait.
@@ -45,6 +44,8 @@ class Kind(IntEnum):
     CREDIT = 5
     STATS = 6
     CLOSE = 7
+    EXPORT = 8
+    IMPORT = 9
     READY = 64
     FAILED = 65
     DOCUMENT = 66
@@ -167,6 +168,38 @@ class LoadOrder(msgspec.Struct, array_like=True, frozen=True):
     on_error: OnError = OnError.FAIL
     load_id: str = ""
     progress: bool = False
+
+
+class ExportOrder(msgspec.Struct, array_like=True, frozen=True):
+    """Payload of EXPORT. The answer is an archive of the whole graph, as a DOCUMENT or a stream.
+
+    Attributes:
+        timeout_s: Seconds left from the moment of sending.
+        credit: As of `RunRequest`.
+        graph_id: The database, for the manifest.
+        producer: Program and version, for the manifest.
+        described: Schema document with what the engine does not keep; None if there is none.
+    """
+
+    timeout_s: float
+    credit: int
+    graph_id: str
+    producer: str
+    described: dict[str, object] | None = None
+
+
+class ImportOrder(msgspec.Struct, array_like=True, frozen=True):
+    """Payload of IMPORT, for a worker whose database is empty and new. The answer is a DOCUMENT with an `ImportReport`.
+
+    Attributes:
+        path: The archive, in the database's `incoming`.
+        timeout_s: Seconds left from the moment of sending.
+        existing: Schema document of the database that is to have the content afterwards.
+    """
+
+    path: str
+    timeout_s: float
+    existing: dict[str, object]
 
 
 class Ready(msgspec.Struct, array_like=True, frozen=True):

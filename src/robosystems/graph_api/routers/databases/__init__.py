@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from robosystems.graph_api.routers.databases import (
+    archive,
     conditional,
     load,
     management,
@@ -18,6 +19,7 @@ router.include_router(query.router)  # first, because routes are matched in orde
 router.include_router(conditional.router)
 router.include_router(load.router)
 router.include_router(rejects.router)
+router.include_router(archive.router)
 router.include_router(running.router)
 router.include_router(schema.router)
 router.include_router(metrics.router)
