@@ -11,10 +11,10 @@ All numbers are little endian. Structured payloads are MessagePack arrays of the
 
 Life of a worker: it opens the database and sends READY, or FAILED and exits. Then requests and answers interleave.
 
-* Each of RUN, TRANSACTION, LOAD, EXPORT, IMPORT and STATS is answered by exactly one of: DOCUMENT; or HEAD, CHUNK*, END;
-  or ERROR. An ERROR may also come after HEAD instead of END.
-* The engine makes all rows of a result before the first one is sent, so HEAD announces how many will follow, and whether
-  the result was cut; END repeats it when they have been sent.
+* Each of RUN, TRANSACTION, LOAD, EXPORT, IMPORT and STATS is answered by exactly one of: DOCUMENT; or HEAD, CHUNK*,
+  END; or ERROR. An ERROR may also come after HEAD instead of END.
+* The engine makes all rows of a result before the first one is sent, so HEAD announces how many will follow, and
+  whether the result was cut; END repeats it when they have been sent. That of an EXPORT says so at its END only.
 * Before the answer to a LOAD that asks for it come PROGRESS frames: JSON of `domain.load.LoadProgress`, one a second.
 * A stream may send as many bytes of CHUNK payload as it has credit: it starts with `RunRequest.credit`, CREDIT adds. A
   worker out of credit waits, so a slow reader stops the producer; a CANCEL ends the wait.
