@@ -138,6 +138,8 @@ def test_null_is_null_whatever_its_type(name: str) -> None:
         (_typed("INTERVAL", "P" + "9" * 10_000 + "D"), "ISO 8601"),
         (_typed("UUID", _UUID.replace("-", "")), "hexadecimal"),
         (_typed("BLOB", "a"), "base64"),
+        (_typed("BLOB", "+AP8="), "base64"),
+        (_typed("BLOB", "AP8=AP8="), "base64"),
         (_typed("BLOB", "\u00e9"), "base64"),
         (_typed("BOOL", 1), "true or false"),
         (_typed("STRING", 1), "text"),
