@@ -1,5 +1,7 @@
 """The engine behind `backends.lbug.engine`: both bindings, plans and the schema, results, interrupts."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -282,3 +284,31 @@ def test_plans_of_large_results_do_not_use_up_the_memory(tmp_path: Path) -> None
             for each in (connection, other):
                 with each.run(f"{rows}{number}") as result:
                     assert result.row_count == 300_000
+
+
+def test_results_are_read_batch_by_batch(tmp_path: Path) -> None:
+    """Where the binding lets itself be tapped, as in a worker, only the rows that are asked for are converted."""
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from robosystems.graph_api.backends.lbug.engine import Engine, EngineConfig\n"
+        "from robosystems.graph_api.backends.lbug.engine_batches import BATCHES\n"
+        "config = EngineConfig(Path(sys.argv[1]), buffer_pool_bytes=64 << 20, max_db_bytes=1 << 33)\n"
+        "with Engine.open(config) as engine:\n"
+        "    connection = engine.connect(1)\n"
+        "    if sys.argv[2] == 'tapped':\n"
+        "        connection.prepare_batches()\n"
+        "    with connection.run('UNWIND range(1, 10) AS i RETURN i') as result:\n"
+        "        batches = [result.next_batch(4), result.next_batch(1), result.next_batch(100)]\n"
+        "        sizes = [batch.num_rows for batch in batches]\n"
+        "        first = [batch['i'][0].as_py() for batch in batches]\n"
+        "        print(BATCHES.works, sizes, first, result.next_batch(1), result.arrow_schema().names)\n"
+        "    connection.close()\n"
+    )
+    for way, expected in (
+        ("tapped", "True [4, 1, 5] [1, 5, 6] None ['i']\n"),
+        ("whole", "False [4, 4, 2] [1, 5, 9] None ['i']\n"),
+    ):
+        command = [sys.executable, "-c", program, str(tmp_path / f"{way}.lbug"), way]
+        run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        assert run.stdout == expected
