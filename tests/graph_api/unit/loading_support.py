@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from robosystems.graph_api.backends.lbug.engine import Engine, EngineConfig, EngineConnection
 from robosystems.graph_api.backends.lbug.wire import LoadOrder
 from robosystems.graph_api.domain.errors import LoadError
+from robosystems.graph_api.domain.load import LoadMode, OnError
 from robosystems.graph_api.worker.loading import EngineSpoiled, load_file
 
 
@@ -93,6 +94,9 @@ def load_order(table: str, path: Path, form: str = "parquet", **changed: Any) ->
         "to_table": None,
         "ignore_unknown_columns": False,
     }
+    for name, kind in (("mode", LoadMode), ("on_error", OnError)):
+        if name in changed:
+            changed[name] = kind(changed[name])
     return LoadOrder(table=table, path=str(path), format=form, **(usual | changed))
 
 

@@ -1,16 +1,14 @@
-"""Arrow IPC as it comes from clients, as a stream or as a file: dictionaries and compression included.
-
-A file is a stream with a mark before it and an index behind it, and it is read as the stream that it holds.
-"""
+"""Arrow IPC as it comes from clients, as a stream or as a file: dictionaries and compression included."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from struct import Struct
 from typing import Any, Final
 
 from robosystems.graph_api.backends.lbug.wire import LoadOrder
 from robosystems.graph_api.domain.errors import LoadError
 from robosystems.graph_api.worker.arrow import Batch, arrow, kernels
-from robosystems.graph_api.worker.loading.arrow_messages import check_message
+from robosystems.graph_api.worker.loading.arrow_messages import check_file, check_message
 from robosystems.graph_api.worker.loading.formats import FAILURES, ipc
 from robosystems.graph_api.worker.loading.parquet_file import check_type, first_line
 from robosystems.graph_api.worker.loading.plan import LoadPlan, Slot, Target, plan_load
@@ -19,6 +17,8 @@ from robosystems.graph_api.worker.loading.values import ArrowValues, Records
 
 _MAGIC: Final = b"ARROW1"
 _PADDED_MAGIC: Final = 8
+_FOOTER_END: Final = len(_MAGIC)
+_LENGTH: Final = Struct("<i")
 _END: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _SLICE_ROWS: Final = 32_768
 _SLICE_BYTES: Final = 8 << 20
@@ -41,11 +41,14 @@ class ArrowSource:
         self._path = path
         self._progress = progress
         self._rows = 0
+        self._sizes_are_checked = False
         self._is_file = self._check_ends()
-        self._check_sizes()
         with self._opened() as source:
-            schema = self._read(lambda: ipc.open_stream(source).schema)
-        self._plan = plan_load(order, target, schema.names)
+            self._check_sizes(source)
+            self._sizes_are_checked = True
+            schema = self._read(lambda: self._reader(source).schema)
+            names = self._read(lambda: schema.names)
+        self._plan = plan_load(order, target, names)
         for slot in self._plan.slots:
             check_type(slot, schema)
 
@@ -70,8 +73,8 @@ class ArrowSource:
     def batches(self, slots: Sequence[Slot]) -> Iterator[Records]:
         """Yield the rows in pieces of bounded size; as `FileSource`."""
         with self._opened() as source:
-            reader = self._read(lambda: ipc.open_stream(source))
-            while (batch := self._read(lambda: _next(reader))) is not None:
+            batches = self._batches(self._read(lambda: self._reader(source)))
+            while (batch := self._read(lambda: next(batches, None))) is not None:
                 for piece in _pieces(batch):
                     self._progress()
                     rows = range(self._rows + 1, self._rows + piece.num_rows + 1)
@@ -92,39 +95,47 @@ class ArrowSource:
             raise _damaged("this is no Arrow stream or file, or it is cut off: the end-of-stream mark is missing.")
         return is_file
 
-    def _check_sizes(self) -> None:
+    def _check_sizes(self, source: Any) -> None:  # noqa: ANN401 (pyarrow is untyped)
         """Look at all messages before any is decompressed, and check that nothing follows the end of a stream."""
-        with self._opened() as source:
-            messages = self._read(lambda: ipc.MessageReader.open_stream(source))
-            while (message := self._read(lambda: _next_message(messages))) is not None:
-                self._progress()
-                check_message(message.metadata.to_pybytes(), memoryview(message.body or b""))
-            if not self._is_file and source.tell() != source.size():
-                raise _damaged("something follows the end of the Arrow stream: send one stream.")
+        if self._is_file:
+            whole = memoryview(source.read_buffer()).cast("B")
+            begin, end = len(whole) - _FOOTER_END - _LENGTH.size, len(whole) - _FOOTER_END
+            length = _LENGTH.unpack(whole[begin:end])[0]
+            if not 0 < length <= begin:
+                raise _damaged("the footer of the Arrow file has an impossible length.")
+            check_file(whole, bytes(whole[begin - length : begin]))
+            return
+        messages = self._read(lambda: ipc.MessageReader.open_stream(source))
+        while (message := self._read(lambda: _next_message(messages))) is not None:
+            self._progress()
+            check_message(message.metadata.to_pybytes(), memoryview(message.body or b""))
+        if source.tell() != source.size():
+            raise _damaged("something follows the end of the Arrow stream: send one stream.")
 
     def _opened(self) -> Any:  # noqa: ANN401 (pyarrow is untyped)
-        source = arrow.memory_map(str(self._path))
-        source.seek(_PADDED_MAGIC if self._is_file else 0)
-        return source
+        return arrow.memory_map(str(self._path))
+
+    def _reader(self, source: Any) -> Any:  # noqa: ANN401 (pyarrow is untyped)
+        source.seek(0)
+        return ipc.open_file(source) if self._is_file else ipc.open_stream(source)
+
+    def _batches(self, reader: Any) -> Iterator[Batch]:  # noqa: ANN401 (pyarrow is untyped)
+        """Yield batches, checked: buffers that lie would be read beyond their ends."""
+        batches = map(reader.get_batch, range(reader.num_record_batches)) if self._is_file else reader
+        for batch in batches:
+            batch.validate(full=True)
+            yield batch
 
     def _read(self, step: Any) -> Any:  # noqa: ANN401 (pyarrow is untyped)
         """Take one step of a reader."""
         try:
             return step()
-        except MemoryError:
-            raise
+        except MemoryError as error:
+            if self._sizes_are_checked:
+                raise
+            raise _damaged("a message has an impossible length.") from error
         except (*FAILURES, OSError) as error:
             raise _damaged(f"after row {self._rows}: {first_line(error)}", row=self._rows + 1) from error
-
-
-def _next(reader: Any) -> Batch | None:  # noqa: ANN401 (pyarrow is untyped)
-    """Return the next batch, checked: buffers that lie would be read beyond their ends."""
-    try:
-        batch = reader.read_next_batch()
-    except StopIteration:
-        return None
-    batch.validate(full=True)
-    return batch
 
 
 def _next_message(messages: Any) -> Any | None:  # noqa: ANN401 (pyarrow is untyped)

@@ -19,6 +19,9 @@ _U32: Final = Struct("<I")
 _I32: Final = Struct("<i")
 _I64: Final = Struct("<q")
 _BUFFER: Final = Struct("<qq")
+_BLOCK: Final = Struct("<qi4xq")
+_CONTINUATION: Final = b"\xff\xff\xff\xff"
+_PREFIX: Final = 8
 
 
 def check_message(metadata: bytes, body: memoryview) -> None:
@@ -43,6 +46,27 @@ def check_message(metadata: bytes, body: memoryview) -> None:
         )
 
 
+def check_file(data: memoryview, footer: bytes) -> None:
+    """Check all messages that the footer of a file names; as `check_message`.
+
+    Args:
+        data: The whole file.
+        footer: Its footer, a FlatBuffer.
+
+    Raises:
+        LoadError: One is too large, or something is damaged.
+    """
+    try:
+        table = _Table(footer, _U32.unpack_from(footer, 0)[0])
+        blocks = [*table.structs(2, _BLOCK), *table.structs(3, _BLOCK)]
+        for offset, metadata_length, body_length in blocks:
+            begin = offset + (_PREFIX if bytes(data[offset : offset + 4]) == _CONTINUATION else _U32.size)
+            body = offset + metadata_length
+            check_message(bytes(data[begin:body]), data[body : body + body_length])
+    except (error, IndexError) as cause:
+        raise LoadError("The Arrow data is damaged: its footer cannot be read.", reason="damaged") from cause
+
+
 def _decompressed_bytes(metadata: bytes, body: memoryview) -> int:
     """Return the bytes of the buffers once decompressed; 0 if they are not compressed."""
     message = _Table(metadata, _U32.unpack_from(metadata, 0)[0])
@@ -53,7 +77,7 @@ def _decompressed_bytes(metadata: bytes, body: memoryview) -> int:
     if kind not in (_RECORD_BATCH, _DICTIONARY_BATCH) or header is None or header.table(3) is None:
         return 0
     total = 0
-    for offset, length in header.buffers(2):
+    for offset, length in header.structs(2, _BUFFER):
         if length >= _I64.size:
             claimed = _I64.unpack_from(body, offset)[0]
             total += length if claimed < 0 else claimed
@@ -78,15 +102,15 @@ class _Table:
         place = self._place(number)
         return _Table(self._data, place + _U32.unpack_from(self._data, place)[0]) if place else None
 
-    def buffers(self, number: int) -> list[tuple[int, int]]:
-        """Return a field that is a vector of pairs."""
+    def structs(self, number: int, kind: Struct) -> list[tuple[int, ...]]:
+        """Return a field that is a vector of structs."""
         place = self._place(number)
         if not place:
             return []
         vector = place + _U32.unpack_from(self._data, place)[0]
         count = _U32.unpack_from(self._data, vector)[0]
         begin = vector + _U32.size
-        return list(_BUFFER.iter_unpack(self._data[begin : begin + count * _BUFFER.size]))
+        return list(kind.iter_unpack(self._data[begin : begin + count * kind.size]))
 
     def _place(self, number: int) -> int:
         """Return where a field lies, or 0."""

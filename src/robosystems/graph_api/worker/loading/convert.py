@@ -128,7 +128,7 @@ def _unwrapped(array: Array) -> Array:
         return kernels.cast(array, arrow.string())
     if _types.is_large_binary(kind) or _types.is_binary_view(kind):
         return kernels.cast(array, arrow.binary())
-    if _types.is_large_list(kind) or _types.is_fixed_size_list(kind) or _types.is_list_view(kind):
+    if _types.is_large_list(kind) or _types.is_fixed_size_list(kind):
         return kernels.cast(array, arrow.list_(kind.value_type))
     return array
 

@@ -20,7 +20,7 @@ from robosystems.graph_api.worker.loading.scalars import ConversionError
 from robosystems.graph_api.worker.loading.transport import transport_type
 from robosystems.graph_api.worker.loading.values import Records, Values
 
-ROW_COLUMN: Final = "r"
+ROW_COLUMN: Final = "row"
 """Column of a temporary file that has the number of each row in the file that was sent."""
 
 _GROUP_ROWS: Final = 122_880
