@@ -97,7 +97,8 @@ def _processor_ns(process_id: int) -> int:
 
 
 def _is_answered(http: httpx.Client, graph_id: str) -> bool:
-    body = {"cypher": workload.LOOKUP, "parameters": {"id": 1}}
+    """Whether the worker answers; a new key each time, so that no remembered answer comes in its place."""
+    body = {"cypher": workload.LOOKUP, "parameters": {"id": time.monotonic_ns() % workload.PERSONS}}
     return http.post(f"/databases/{graph_id}/query", json=body).is_success
 
 

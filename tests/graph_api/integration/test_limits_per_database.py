@@ -25,8 +25,9 @@ BOMBS = {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """Run one server whose databases get little memory."""
-    server = ServerProcess(tmp_path_factory.mktemp("limits"), LBUG_MEMORY_PER_DB_MB="512", LBUG_MAX_MEMORY_MB="2048")
+    """Run one server whose databases get little memory, and answer every query themselves."""
+    settings = {"LBUG_MEMORY_PER_DB_MB": "512", "LBUG_MAX_MEMORY_MB": "2048", "LBUG_RESULT_CACHE_MB": "0"}
+    server = ServerProcess(tmp_path_factory.mktemp("limits"), more_keys=(), **settings)
     with server, server.client() as client:
         for name in ("greedy", "quiet"):
             client.create_database(name, "custom", custom_schema_ddl=DDL)

@@ -27,8 +27,8 @@ LARGE = b"id,text\n" + b"".join(b"%d,some text\n" % number for number in range(1
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """Run one server with one database."""
-    with ServerProcess(tmp_path_factory.mktemp("stopping")) as server:
+    """Run one server with one database; each answer comes from its process."""
+    with ServerProcess(tmp_path_factory.mktemp("stopping"), LBUG_RESULT_CACHE_MB="0") as server:
         with server.http() as http:
             body = {"graph_id": "g", "schema_type": "custom", "custom_schema_ddl": DDL}
             assert http.post("/databases", json=body).status_code == 201

@@ -55,7 +55,11 @@ def server(tmp_path: Path, clock: Clock) -> Iterator[ServerProcess]:
     """Run a server on that clock, with two databases; one is never used."""
     program = "tests.graph_api.integration.stepped_clock"
     with ServerProcess(
-        tmp_path, program=program, LBUG_IDLE_CLOSE_SECONDS=str(IDLE_S), STEPPED_CLOCK_FILE=str(clock.file)
+        tmp_path,
+        program=program,
+        LBUG_IDLE_CLOSE_SECONDS=str(IDLE_S),
+        STEPPED_CLOCK_FILE=str(clock.file),
+        LBUG_RESULT_CACHE_MB="0",
     ) as server:
         with server.http() as http:
             for name in NAMES:

@@ -109,7 +109,7 @@ class Damaged:
 def damaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Damaged]:
     """Fill databases, kill the server so that their logs stay, damage them, and start it again."""
     folder = tmp_path_factory.mktemp("damaged")
-    with ServerProcess(folder, LBUG_MEMORY_PER_DB_MB="256") as server:
+    with ServerProcess(folder, LBUG_MEMORY_PER_DB_MB="256", LBUG_RESULT_CACHE_MB="0") as server:
         journal = Journal(folder / "journal.txt")
         with server.http() as http:
             for name in DAMAGES:

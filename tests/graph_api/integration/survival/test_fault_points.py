@@ -133,9 +133,10 @@ class Site:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """Run one server for this file, with one database."""
+    """Run one server for this file, with one database; each answer comes from its process."""
     folder = tmp_path_factory.mktemp("faults")
-    with ServerProcess(folder, LBUG_IDLE_CLOSE_SECONDS=str(IDLE_S), LBUG_MEMORY_PER_DB_MB="1024") as server:
+    settings = {"LBUG_IDLE_CLOSE_SECONDS": str(IDLE_S), "LBUG_MEMORY_PER_DB_MB": "1024", "LBUG_RESULT_CACHE_MB": "0"}
+    with ServerProcess(folder, more_keys=(), **settings) as server:
         with server.http() as http:
             make_database(http, NAME)
         yield server

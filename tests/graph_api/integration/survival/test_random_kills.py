@@ -34,9 +34,12 @@ class Victim(StrEnum):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """Run one server for this file, with three open databases."""
+    """Run one server for this file, with three open databases; each answer comes from their processes."""
     with ServerProcess(
-        tmp_path_factory.mktemp("kills"), LBUG_MEMORY_PER_DB_MB="1024", LBUG_MAX_ROWS="10000000"
+        tmp_path_factory.mktemp("kills"),
+        LBUG_MEMORY_PER_DB_MB="1024",
+        LBUG_MAX_ROWS="10000000",
+        LBUG_RESULT_CACHE_MB="0",
     ) as server:
         with server.http() as http:
             for name in DATABASES:

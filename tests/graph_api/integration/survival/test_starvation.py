@@ -35,7 +35,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     folder = tmp_path_factory.mktemp("starved")
     databases = folder / "databases"
     databases.mkdir()
-    with small_disk(databases), ServerProcess(folder, LBUG_MEMORY_PER_DB_MB="1024") as server:
+    settings = {"LBUG_MEMORY_PER_DB_MB": "1024", "LBUG_RESULT_CACHE_MB": "0"}  # Each answer comes from a worker.
+    with small_disk(databases), ServerProcess(folder, more_keys=(), **settings) as server:
         with server.http() as http:
             for name in NAMES:
                 make_database(http, name)
