@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.graph_api.bench import isolation, load_generators, workload
+from tests.graph_api.bench import isolation, load_generators, workload, writes
 from tests.graph_api.bench.bare_engine import copy_rows_per_second, make_bare_copy
-from tests.graph_api.bench.figures import Figure
+from tests.graph_api.bench.figures import Figure, ratio
 from tests.graph_api.bench.node import Node, resident_bytes
 
 
@@ -53,21 +53,21 @@ def lookup(bench: Bench) -> list[Figure]:
     """Point lookups of one tenant over 16 connections."""
     bare = bench.bare("lookup")
     served = bench.http(["t0"], workload.LOOKUP, keys=workload.PERSONS, connections=16)
-    return [Figure("point lookup, 16 connections", _ratio(served, bare), "0.6", "0.8")]
+    return [Figure("point lookup, 16 connections", ratio(served, bare), "0.6", "0.8")]
 
 
 def hop(bench: Bench) -> list[Figure]:
     """One hop to 100 rows over 16 connections."""
     bare = bench.bare("hop")
     served = bench.http(["t0"], workload.HOP, keys=workload.HUBS, connections=16)
-    return [Figure("1-hop of 100 rows, 16 connections", _ratio(served, bare), "0.8", "1.2")]
+    return [Figure("1-hop of 100 rows, 16 connections", ratio(served, bare), "0.8", "1.2")]
 
 
 def tenants(bench: Bench) -> list[Figure]:
     """Point lookups of four tenants against two bare processes."""
     bare = bench.bare("lookup", processes=2)
     served = bench.http(["t0", "t1", "t2", "t3"], workload.LOOKUP, keys=workload.PERSONS, connections=32)
-    return [Figure("4 tenants, 32 connections / 2 bare processes", _ratio(served, bare), "0.25", "0.4")]
+    return [Figure("4 tenants, 32 connections / 2 bare processes", ratio(served, bare), "0.25", "0.4")]
 
 
 def stream(bench: Bench) -> list[Figure]:
@@ -80,7 +80,7 @@ def stream(bench: Bench) -> list[Figure]:
         assert load_generators.start_stream(bench.node, "t0", workload.EXPORT).wait() == 0
         seconds.append(time.perf_counter() - started)
     served = workload.PERSONS / statistics.median(seconds)
-    return [Figure("1M rows x 5 as NDJSON / engine to Arrow", _ratio(served, bare), "0.4", "0.6")]
+    return [Figure("1M rows x 5 as NDJSON / engine to Arrow", ratio(served, bare), "0.4", "0.6")]
 
 
 def neighbours(bench: Bench) -> list[Figure]:
@@ -114,7 +114,7 @@ def load(bench: Bench) -> list[Figure]:
     return [
         Figure(
             "1M nodes as Parquet / COPY in process",
-            _ratio(statistics.median(served), statistics.median(bare)),
+            ratio(statistics.median(served), statistics.median(bare)),
             "0.7",
             "0.9",
         )
@@ -161,6 +161,21 @@ def recovery(bench: Bench) -> list[Figure]:
     return [isolation.recovery(bench.node, "t0")]
 
 
+def single_writes(bench: Bench) -> list[Figure]:
+    """Durable writes of one row each against one writer in process."""
+    return writes.single(bench.node, bench.folder, bench.seconds)
+
+
+def batches(bench: Bench) -> list[Figure]:
+    """Rows by UNWIND and by transactions against the same in process."""
+    return writes.batches(bench.node, bench.folder, bench.seconds)
+
+
+def repeated(bench: Bench) -> list[Figure]:
+    """Equal reads that are remembered against the same that are run."""
+    return writes.repeated(bench.node, bench.folder, bench.seconds)
+
+
 MEASUREMENTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "lookup": lookup,
     "hop": hop,
@@ -169,15 +184,13 @@ MEASUREMENTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "neighbours": neighbours,
     "load": load,
     "cold": cold,
+    "writes": single_writes,
+    "batches": batches,
+    "repeated": repeated,
     "policy": policy,
     "sandbox": sandbox,
     "recovery": recovery,
 }
-
-
-def _ratio(served: float, bare: float) -> str:
-    """Return a ratio with its two sides."""
-    return f"{served / bare:.2f}   ({served:,.0f} / {bare:,.0f} per s)"
 
 
 def _prepare(folder: Path, node: Node) -> None:

@@ -11,3 +11,8 @@ class Figure:
     value: str
     must: str
     aim: str
+
+
+def ratio(served: float, bare: float) -> str:
+    """Return a ratio with its two sides."""
+    return f"{served / bare:.2f}   ({served:,.0f} / {bare:,.0f} per s)"

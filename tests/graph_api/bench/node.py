@@ -10,10 +10,11 @@ from tests.graph_api.server_process import ServerProcess
 
 
 class Node(ServerProcess):
-    """A server for benchmarks: it logs warnings only, since no log line is part of what is compared."""
+    """A server for benchmarks: it logs warnings only, and runs every read, since nothing else is to be compared."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         settings.setdefault("LBUG_LOG_LEVEL", "WARNING")
+        settings.setdefault("LBUG_RESULT_CACHE_MB", "0")
         super().__init__(folder, **settings)  # pyright: ignore[reportArgumentType] - a setting is never named more_keys
 
     def fill(self, graph_id: str, files: Path) -> float:

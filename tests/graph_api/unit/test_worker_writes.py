@@ -204,3 +204,15 @@ def test_every_acknowledged_write_survives_a_death_amid_groups(template: Templat
         assert answered == sorted(answered, reverse=True)
         acknowledged = len(ids)
     assert template.shut(worker) == 0
+
+
+def test_what_a_statement_changes_is_counted_once_for_all_its_runs_in_a_transaction(worker: WorkerClient) -> None:
+    """The same CREATE a hundred times: each answer counts one node, also when the transaction before it was undone."""
+    text = "CREATE (:P {id: 7, name: 'twice'})"
+    assert worker.transact(text, text, counted_tables=("P",)).error == "STATEMENT_ERROR"
+    rows = ["MERGE (p:P {id: 7}) SET p.name = 'x'", *(f"CREATE (:P {{id: {number}}})" for number in range(8, 12))]
+    results = worker.transact(text.replace("7", "1"), *rows, counted_tables=("P",)).json["results"]
+    assert [result["counters"]["nodes_created"] for result in results] == [1] * 6
+    again = worker.transact("MATCH (p:P {id: 7}) DELETE p", text, counted_tables=None).json["results"]
+    assert [result["counters"]["nodes_deleted"] for result in again] == [1, 0]
+    assert again[1]["counters"]["nodes_created"] == 1

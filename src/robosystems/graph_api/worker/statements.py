@@ -63,6 +63,11 @@ class StatementFacts:
             return True
         return self.statement.text.lstrip()[:6].lower() == "create" and not words & _REPEATING
 
+    def learn(self, counters: Mapping[str, int]) -> None:
+        """Keep the counters of one execution, if they are those of every other one."""
+        if self.counters_are_constant and not self.is_schema_change:
+            self.counters = counters
+
     @property
     def is_large(self) -> bool:
         """Whether its last result had so many rows that another way to collect them pays."""

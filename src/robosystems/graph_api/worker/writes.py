@@ -130,8 +130,7 @@ class Writes:
         self.desk.commits += facts.statement.writes
         if before is not None:
             counters = before.until(self._counter.count(tables, exact=exact))
-            if facts.counters_are_constant and not facts.is_schema_change:
-                facts.counters = counters
+            facts.learn(counters)
         else:
             counters = facts.counters or NO_CHANGES
         self._answer(request, write, counters)
@@ -281,6 +280,7 @@ class Writes:
                 figures.counters = facts.counters or NO_CHANGES
                 if before is not None and after is not None:
                     figures.counters = before.until(after)
+                    facts.learn(figures.counters)
                 encoded = pieces(result, shape_of(facts, result), Format.JSON, max_rows, figures)
                 return figures, b"".join(encoded)
         except GraphApiError as error:
