@@ -17,6 +17,8 @@ import httpx
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
 import pytest
 
 from robosystems.graph_api.client import (
@@ -24,9 +26,11 @@ from robosystems.graph_api.client import (
     Database,
     GraphClient,
     GraphClientConfig,
+    ImportResult,
     LoadOptions,
     LoadResult,
     QueryResult,
+    ReadResult,
     ServerUnreachableError,
 )
 from robosystems.graph_api.domain.errors import (
@@ -37,6 +41,7 @@ from robosystems.graph_api.domain.errors import (
     QueryCancelledError,
     QueryNotFoundError,
     QueryTimeoutError,
+    ScopeError,
     StatementError,
     UnauthorizedError,
 )
@@ -256,6 +261,84 @@ async def test_everything_that_holds_rows_can_be_loaded(client: EitherClient) ->
     await client.call("delete_database", "sources")
 
 
+async def test_rows_that_are_left_out_can_be_read(client: EitherClient) -> None:
+    """A load that skips says how many rows it left out, and which."""
+    await client.call("create_database", "skipped", "custom", custom_schema_ddl=DDL)
+    options = LoadOptions(format="csv", on_error="skip", columns=["name", "age"], null="-")
+    loaded: LoadResult = await client.call("load", "skipped", "Person", b"Joan,1\nMary,old\nRuth,-\n", options)
+    assert (loaded.rows_in_file, loaded.rows_loaded, loaded.rows_skipped) == (3, 2, 1)
+    assert loaded.load_id is not None
+    rejects = await client.call("read_rejects", "skipped", loaded.load_id)
+    assert [(reject["row"], reject["column"]) for reject in rejects] == [(2, "age")]
+    upsert = LoadOptions(mode="upsert")
+    changed: LoadResult = await client.call("load", "skipped", "Person", [{"name": "Joan", "age": 2}], upsert)
+    assert (changed.rows_loaded, changed.rows_updated, changed.load_id) == (0, 1, None)
+    replaced: LoadResult = await client.call(
+        "load", "skipped", "Person", pa.table({"name": ["Edith"], "age": [7]}), LoadOptions(mode="replace")
+    )
+    assert replaced.rows_deleted == 2
+    await client.call("delete_database", "skipped")
+
+
+async def test_answers_are_written_into_files(client: EitherClient, tmp_path: Path) -> None:
+    """A file appears when it is complete, in the format of its name; a failure leaves what was there."""
+    cypher = "UNWIND range(1, 20000) AS i RETURN i, $x AS x"
+    for name, read in (("a.parquet", pq.read_table), ("a.csv", pc.read_csv), ("a.arrow", _read_arrow)):
+        path = await client.call("download", "people", cypher, tmp_path / name, {"x": "y"})
+        assert path == tmp_path / name
+        assert read(path).num_rows == 20_000
+    (tmp_path / "kept.csv").write_text("before")
+    with pytest.raises(StatementError):
+        await client.call("download", "people", "RETURN nothing", tmp_path / "kept.csv")
+    assert (tmp_path / "kept.csv").read_text() == "before"
+    assert len(os.listdir(tmp_path)) == 4  # noqa: PTH208 - asynchronous code has no path of its own
+    with pytest.raises(InvalidRequestError, match="format"):
+        await client.call("download", "people", "RETURN 1", tmp_path / "a.xlsx")
+
+
+async def test_a_graph_moves_as_an_archive(client: EitherClient, tmp_path: Path) -> None:
+    """What was exported can be imported elsewhere, all of it."""
+    path = await client.call("export", "people", tmp_path / "people.tar")
+    await client.call("create_database", "moved", "custom", custom_schema_ddl=DDL)
+    moved: ImportResult = await client.call("import_archive", "moved", path)
+    assert (moved.nodes_imported, moved.source_graph_id) == (2, "people")
+    await client.call("delete_database", "moved")
+
+
+async def test_an_answer_that_has_not_changed_is_not_sent_again(client: EitherClient) -> None:
+    """A read with the tag of its last answer brings nothing until the data change."""
+    await client.call("create_database", "tagged", "custom", custom_schema_ddl=DDL)
+    cypher = "MATCH (p:Person) WHERE p.age < $age RETURN count(p) AS n"
+    first: ReadResult = await client.call("read", "tagged", cypher, {"age": 50})
+    assert first.result is not None
+    assert first.result.rows == [{"n": 0}]
+    again: ReadResult = await client.call("read", "tagged", cypher, {"age": 50}, etag=first.etag)
+    assert (again.result, again.etag) == (None, first.etag)
+    await client.call("query", "tagged", "CREATE (:Person {name: 'New', age: 1})")
+    changed: ReadResult = await client.call("read", "tagged", cypher, {"age": 50}, etag=first.etag)
+    assert changed.result is not None
+    assert changed.result.rows == [{"n": 1}]
+    await client.call("delete_database", "tagged")
+
+
+async def test_keys_are_made_changed_and_deleted(client: EitherClient, server: ServerProcess) -> None:
+    """A key of one's own opens what it may, until it is disabled."""
+    made = await client.call("create_key", "reader", "read", graphs=["people"])
+    async with AsyncGraphClient(server.url, made["key"]) as reader:
+        assert len((await reader.query("people", "MATCH (p:Person) RETURN p.name")).rows) == 2
+        with pytest.raises(ScopeError):
+            await reader.query("people", "CREATE (:Person {name: 'Nobody', age: 1})")
+        token = await reader.issue_token(expires_in_seconds=60)
+        async with AsyncGraphClient(server.url, token["access_token"]) as browser:
+            assert (await browser.query("people", "RETURN 1 AS one")).rows == [{"one": 1}]
+        await client.call("change_key", made["key_id"], disabled=True)
+        assert (await client.call("get_key", made["key_id"]))["disabled"]
+        with pytest.raises(UnauthorizedError):
+            await reader.query("people", "RETURN 1")
+    assert made["key_id"] in [key["key_id"] for key in (await client.call("list_keys"))["keys"]]
+    await client.call("delete_key", made["key_id"])
+
+
 async def test_an_asynchronous_source_needs_the_asynchronous_client(server: ServerProcess) -> None:
     """Pieces that come later are sent as they come; the synchronous client says that it cannot wait for them."""
 
@@ -416,6 +499,12 @@ async def test_many_tasks_share_a_client(server: ServerProcess) -> None:
             return (await client.query("people", "RETURN $n AS n", {"n": number}))[0]["n"]
 
         assert await asyncio.gather(*map(ask, range(100))) == list(range(100))
+
+
+def _read_arrow(path: Path) -> pa.Table:
+    """Read an Arrow stream from a file."""
+    with pa.OSFile(str(path)) as file:
+        return pa.ipc.open_stream(file).read_all()
 
 
 async def _is_running(client: AsyncGraphClient) -> bool:

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 
-from robosystems.graph_api.client import operations
+from robosystems.graph_api.client import LoadOptions, file_operations, operations
 from robosystems.graph_api.client.breaker import BreakerState, CircuitBreaker
 from robosystems.graph_api.client.config import GraphClientConfig
 from robosystems.graph_api.client.exceptions import (
@@ -78,7 +78,7 @@ class Course:
 
     def run(self, operation: Operation[Any], *, takes_s: float = 0.0) -> Any:
         """Go through the call; each sending takes so long."""
-        course = exchange(operation.request, lambda answer: operation.read(answer.content), self.link)
+        course = exchange(operation.request, operation.read, self.link)
         try:
             action = next(course)
             while True:
@@ -269,7 +269,7 @@ def test_an_upload_that_is_spent_is_not_repeated() -> None:
     """Content that can be read only once cannot be sent again; what was not begun, and files, can."""
     course = Course(foreign(429), OK)
     lines = iter([b"name\n", b"Ada\n"])
-    load = operations.load("g", "P", lines, operations.LoadOptions(format="csv"))
+    load = file_operations.load("g", "P", lines, LoadOptions(format="csv"))
     assert load.request.upload is not None
     pieces = load.request.upload.pieces()
     assert isinstance(pieces, Iterable)
@@ -354,8 +354,10 @@ def test_no_connection_left_in_the_pool_is_no_sign_of_sickness() -> None:
     assert course.breaker.state is BreakerState.CLOSED
 
 
-@pytest.mark.parametrize("read", [msgspec.json.decode, lambda _: _broken()])
-def test_a_success_that_broke_off_is_an_error(read: Callable[[bytes], object]) -> None:
+@pytest.mark.parametrize(
+    "read", [lambda answer: msgspec.json.decode(answer.content), lambda _: _broken()], ids=["json", "stream"]
+)
+def test_a_success_that_broke_off_is_an_error(read: Callable[[httpx.Response], object]) -> None:
     """An answer that does not end is never taken for one."""
     course = Course(*[httpx.Response(200, text='{"columns": [')] * 9)
     with pytest.raises(IncompleteStreamError):

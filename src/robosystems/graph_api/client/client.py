@@ -4,6 +4,7 @@ import asyncio
 import functools
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import closing
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self
 
@@ -11,11 +12,11 @@ import anyio
 import anyio.to_thread
 import httpx
 
-from robosystems.graph_api.client import operations
+from robosystems.graph_api.client import file_operations, keys, operations
 from robosystems.graph_api.client.config import GraphClientConfig
 from robosystems.graph_api.client.exceptions import broken_off
 from robosystems.graph_api.client.exchange import Exchange, Pause, Send, exchange
-from robosystems.graph_api.client.operation import Answer, Item, Operation, Pieces, StreamOperation
+from robosystems.graph_api.client.operation import Answer, Download, Item, Operation, Pieces, StreamOperation, appearing
 from robosystems.graph_api.client.request import configured, http_options, link_of, pieces_of, request_arguments
 from robosystems.graph_api.client.results import Database
 
@@ -109,6 +110,16 @@ def _stream(build: Callable[_Parameters, StreamOperation[Item]]) -> _Bound[_Para
     return method
 
 
+def _save(build: Callable[_Parameters, Download]) -> _Bound[_Parameters, Coroutine[Any, Any, Path]]:
+    """Return the method of an operation that fills a file."""
+
+    @functools.wraps(build)
+    async def method(client: "AsyncGraphClient", *arguments: _Parameters.args, **options: _Parameters.kwargs) -> Path:
+        return await client.save(build(*arguments, **options))
+
+    return method
+
+
 class AsyncGraphClient:
     """Client of one server for asynchronous programs. Use it as an async context manager, or call `close`.
 
@@ -173,14 +184,25 @@ class AsyncGraphClient:
     extend_schema = _call(operations.extend_schema)
     query = _call(operations.query)
     explain = _call(operations.explain)
+    read = _call(operations.read)
     arrow = _call(operations.arrow)
+    download = _save(file_operations.download)
     query_stream = _stream(operations.query_stream)
     arrow_stream = _stream(operations.arrow_stream)
     transaction = _call(operations.transaction)
     list_queries = _call(operations.list_queries)
     cancel_query = _call(operations.cancel_query)
-    load = _call(operations.load)
-    load_file = _call(operations.load)
+    load = _call(file_operations.load)
+    load_file = _call(file_operations.load)
+    read_rejects = _call(file_operations.read_rejects)
+    export = _save(file_operations.export)
+    import_archive = _call(file_operations.import_archive)
+    create_key = _call(keys.create_key)
+    list_keys = _call(keys.list_keys)
+    get_key = _call(keys.get_key)
+    change_key = _call(keys.change_key)
+    delete_key = _call(keys.delete_key)
+    issue_token = _call(keys.issue_token)
 
     async def databases(self, *, page_size: int = 100) -> AsyncIterator[Database]:
         """Yield all databases, sorted by name, a page at a time."""
@@ -192,13 +214,19 @@ class AsyncGraphClient:
 
     async def run(self, operation: Operation[Answer]) -> Answer:
         """Send an operation and return its answer; the methods above do this."""
-        return await self._drive(
-            exchange(operation.request, lambda response: operation.read(response.content), self._link)
-        )
+        return await self._drive(exchange(operation.request, operation.read, self._link))
 
     def stream(self, operation: StreamOperation[Item]) -> AsyncStream[Item]:
         """Return the answer to a streamed operation; the methods above do this."""
         return AsyncStream(operation, self._open)
+
+    async def save(self, download: Download) -> Path:
+        """Write an answer into its file and return its path; the methods above do this."""
+        with appearing(download.path) as partial:
+            async with self.stream(download.operation) as pieces, await anyio.open_file(partial, "wb") as file:
+                async for piece in pieces:
+                    await file.write(piece)
+        return download.path
 
     async def _open(self, operation: StreamOperation[Any]) -> httpx.Response:
         """Send a request and return its success, unread."""

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any, Final, TypeAlias, TypeVar
 
 import httpx
@@ -152,7 +153,7 @@ def _send(send: Send, read: Callable[[httpx.Response], _Answer]) -> Exchange[_An
     except httpx.HTTPError as error:
         return failure_without_answer(error)
     assert response is not None  # noqa: S101 - what the driver sends in for a `Send`
-    if not response.is_success:
+    if not response.is_success and response.status_code != HTTPStatus.NOT_MODIFIED:
         return failure_from_answer(response)
     try:
         return read(response)

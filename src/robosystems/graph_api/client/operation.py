@@ -1,10 +1,14 @@
 """An operation as a value: the request to send, whether it can be repeated, and how its answer is read."""
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+import os
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
+import httpx
 import msgspec
 
 Pieces: TypeAlias = Iterable[bytes] | AsyncIterable[bytes]
@@ -77,11 +81,11 @@ class Operation(Generic[Answer]):
 
     Attributes:
         request: What is sent.
-        read: Turns the body of a success into the answer; raises `msgspec.DecodeError` if the body broke off.
+        read: Turns a success (or 304) into the answer; raises `msgspec.DecodeError` if its body broke off.
     """
 
     request: Request
-    read: Callable[[bytes], Answer]
+    read: Callable[[httpx.Response], Answer]
 
 
 class StreamDecoder(Protocol[Item_co]):
@@ -119,13 +123,59 @@ class StreamOperation(Generic[Item]):
     decoder: Callable[[], StreamDecoder[Item]]
 
 
-def reading(read: Callable[[Any], Answer]) -> Callable[[bytes], Answer]:
-    """Return a reader of bodies from a reader of JSON documents."""
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An answer that goes into a file as it comes.
 
-    def read_body(body: bytes) -> Answer:
-        return read(_decode(body))
+    Attributes:
+        operation: The request; its answer is broken off if it fails.
+        path: The file; it appears when it is complete.
+    """
 
-    return read_body
+    operation: StreamOperation[bytes]
+    path: Path
+
+
+class PieceDecoder:
+    """Passes the bytes of an answer on: one whose connection tells whether it is complete."""
+
+    summary: Mapping[str, Any] | None = None
+
+    def feed(self, piece: bytes) -> tuple[bytes]:
+        """Return the piece."""
+        return (piece,)
+
+    def finish(self) -> None:
+        """Do nothing: HTTP has seen the end."""
+
+
+@contextmanager
+def appearing(path: Path) -> Generator[Path]:
+    """Yield the place of a file that becomes `path` if all goes well, and vanishes if not."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def reading(read: Callable[[Any], Answer]) -> Callable[[httpx.Response], Answer]:
+    """Return a reader of answers from a reader of JSON documents."""
+
+    def read_answer(answer: httpx.Response) -> Answer:
+        return read(_decode(answer.content))
+
+    return read_answer
+
+
+def reading_bytes(read: Callable[[bytes], Answer]) -> Callable[[httpx.Response], Answer]:
+    """Return a reader of answers from a reader of bodies."""
+
+    def read_answer(answer: httpx.Response) -> Answer:
+        return read(answer.content)
+
+    return read_answer
 
 
 def as_is(document: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +183,7 @@ def as_is(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def nothing(_body: bytes) -> None:
+def nothing(_answer: httpx.Response) -> None:
     """Drop an answer that says nothing but success."""
 
 

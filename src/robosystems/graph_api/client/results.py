@@ -148,32 +148,91 @@ class RunningQuery:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What a load did.
+    """What a load did: always `rows_in_file` = `rows_loaded` + `rows_updated` + `rows_skipped`.
 
     Attributes:
         table_name: Table that was loaded.
-        rows_loaded: Rows of the file, all of which are in the table.
+        rows_in_file: Rows of the file.
+        rows_loaded: Rows of the file that are new in the table.
+        rows_updated: Rows of the file that changed one of the table.
+        rows_deleted: Rows of the table that `replace` removed.
+        rows_skipped: Rows of the file that were left out on request; `read_rejects` returns them.
         columns: Columns that were filled.
         ignored_columns: Columns of the file that were left out on request.
+        load_id: Name of the load, for `read_rejects`; None if nothing was left out.
         execution_time_ms: Milliseconds in the backend.
         document: Everything the server said.
     """
 
     table_name: str
+    rows_in_file: int
     rows_loaded: int
+    rows_updated: int
+    rows_deleted: int
+    rows_skipped: int
     columns: list[str]
     ignored_columns: list[str]
+    load_id: str | None
     execution_time_ms: float
     document: dict[str, Any]
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
         """Build from the server's JSON answer."""
+        url: str | None = document.get("rejects_url")
         return cls(
             table_name=document["table_name"],
+            rows_in_file=document.get("rows_in_file", document["rows_loaded"]),
             rows_loaded=document["rows_loaded"],
+            rows_updated=document.get("rows_updated", 0),
+            rows_deleted=document.get("rows_deleted", 0),
+            rows_skipped=document.get("rows_skipped", 0),
             columns=document["columns"],
             ignored_columns=document["ignored_columns"],
+            load_id=url.split("/")[-2] if url is not None else None,
             execution_time_ms=document["execution_time_ms"],
             document=document,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import brought: the whole archive.
+
+    Attributes:
+        nodes_imported: Nodes of all tables.
+        relationships_imported: Relationships of all tables.
+        source_graph_id: The database that was exported.
+        exported_at: The moment that the archive shows, ISO 8601.
+        document: Everything the server said.
+    """
+
+    nodes_imported: int
+    relationships_imported: int
+    source_graph_id: str
+    exported_at: str
+    document: dict[str, Any]
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """Build from the server's JSON answer."""
+        return cls(
+            nodes_imported=document["nodes_imported"],
+            relationships_imported=document["relationships_imported"],
+            source_graph_id=document["source_graph_id"],
+            exported_at=document["exported_at"],
+            document=document,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResult:
+    """The answer to a read that a client may have already.
+
+    Attributes:
+        result: The answer; None if it is still the one that `etag` names.
+        etag: Name of the answer: give it with the next read. None if the server gave none.
+    """
+
+    result: QueryResult | None
+    etag: str | None

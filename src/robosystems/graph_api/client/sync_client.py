@@ -4,16 +4,17 @@ import functools
 import time
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator
 from contextlib import closing
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self
 
 import httpx
 
-from robosystems.graph_api.client import operations
+from robosystems.graph_api.client import file_operations, keys, operations
 from robosystems.graph_api.client.config import GraphClientConfig
 from robosystems.graph_api.client.exceptions import broken_off
 from robosystems.graph_api.client.exchange import Exchange, Pause, Send, exchange
-from robosystems.graph_api.client.operation import Answer, Item, Operation, Pieces, StreamOperation
+from robosystems.graph_api.client.operation import Answer, Download, Item, Operation, Pieces, StreamOperation, appearing
 from robosystems.graph_api.client.request import configured, http_options, link_of, pieces_of, request_arguments
 from robosystems.graph_api.client.results import Database
 from robosystems.graph_api.domain.errors import InvalidRequestError
@@ -101,6 +102,16 @@ def _stream(build: Callable[_Parameters, StreamOperation[Item]]) -> _Bound[_Para
     return method
 
 
+def _save(build: Callable[_Parameters, Download]) -> _Bound[_Parameters, Path]:
+    """Return the method of an operation that fills a file."""
+
+    @functools.wraps(build)
+    def method(client: "GraphClient", *arguments: _Parameters.args, **options: _Parameters.kwargs) -> Path:
+        return client.save(build(*arguments, **options))
+
+    return method
+
+
 class GraphClient:
     """Client of one server for synchronous programs, threads and notebooks. Use it as a context manager, or `close` it.
 
@@ -162,14 +173,25 @@ class GraphClient:
     extend_schema = _call(operations.extend_schema)
     query = _call(operations.query)
     explain = _call(operations.explain)
+    read = _call(operations.read)
     arrow = _call(operations.arrow)
+    download = _save(file_operations.download)
     query_stream = _stream(operations.query_stream)
     arrow_stream = _stream(operations.arrow_stream)
     transaction = _call(operations.transaction)
     list_queries = _call(operations.list_queries)
     cancel_query = _call(operations.cancel_query)
-    load = _call(operations.load)
-    load_file = _call(operations.load)
+    load = _call(file_operations.load)
+    load_file = _call(file_operations.load)
+    read_rejects = _call(file_operations.read_rejects)
+    export = _save(file_operations.export)
+    import_archive = _call(file_operations.import_archive)
+    create_key = _call(keys.create_key)
+    list_keys = _call(keys.list_keys)
+    get_key = _call(keys.get_key)
+    change_key = _call(keys.change_key)
+    delete_key = _call(keys.delete_key)
+    issue_token = _call(keys.issue_token)
 
     def databases(self, *, page_size: int = 100) -> Iterator[Database]:
         """Yield all databases, sorted by name, a page at a time."""
@@ -180,11 +202,17 @@ class GraphClient:
 
     def run(self, operation: Operation[Answer]) -> Answer:
         """Send an operation and return its answer; the methods above do this."""
-        return self._drive(exchange(operation.request, lambda answer: operation.read(answer.content), self._link))
+        return self._drive(exchange(operation.request, operation.read, self._link))
 
     def stream(self, operation: StreamOperation[Item]) -> Stream[Item]:
         """Return the answer to a streamed operation; the methods above do this."""
         return Stream(operation, self._open)
+
+    def save(self, download: Download) -> Path:
+        """Write an answer into its file and return its path; the methods above do this."""
+        with appearing(download.path) as partial, self.stream(download.operation) as pieces, partial.open("wb") as file:
+            file.writelines(pieces)
+        return download.path
 
     def _open(self, operation: StreamOperation[Any]) -> httpx.Response:
         """Send a request and return its success, unread."""

@@ -1,7 +1,7 @@
 """What a load sends: from a path, a file, bytes, rows or a table to pieces of a body, some in memory at a time."""
 
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -13,15 +13,26 @@ from robosystems.graph_api.client.libraries import library
 from robosystems.graph_api.client.operation import Pieces
 from robosystems.graph_api.domain.errors import InvalidRequestError
 
-Format = Literal["parquet", "csv", "ndjson"]
+Format = Literal["parquet", "arrow", "csv", "ndjson"]
 """Formats of files."""
 
 _MEDIA_TYPE_BY_FORMAT: Final[Mapping[str, str]] = {
     "parquet": "application/vnd.apache.parquet",
+    "arrow": "application/vnd.apache.arrow.stream",
     "csv": "text/csv",
     "ndjson": "application/x-ndjson",
 }
-_FORMAT_BY_SUFFIX: Final = {".parquet": "parquet", ".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+_FORMAT_BY_SUFFIX: Final = {
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".feather": "arrow",
+    ".csv": "csv",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+}
+_ARCHIVE_TYPE: Final = "application/x-tar"
+_WHOLE: Final = (str, os.PathLike, bytes, bytearray, memoryview, AsyncIterable)
 _ENCODING_BY_SUFFIX: Final = {".gz": "gzip", ".zst": "zstd"}
 _READ_BYTES: Final = 1 << 20
 _BATCH_ROWS: Final = 65_536
@@ -47,6 +58,10 @@ Source: TypeAlias = (
 """What can be loaded; iterables are of pieces of a file as bytes, or of rows as mappings."""
 
 
+ArchiveSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Iterable[bytes] | AsyncIterable[bytes]
+"""What an archive can be imported from."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
     """How a file fits its table; fields as the query string of `POST /databases/{graph_id}/load/{table}`.
@@ -57,7 +72,15 @@ class LoadOptions:
         from_table: For relationships with several endpoint pairs, the table of the start nodes.
         to_table: Likewise for the end nodes.
         ignore_unknown_columns: Leave out columns that the table lacks instead of refusing the file.
+        mode: `append`: all rows are new. `upsert`: rows of a known key change what is there. `replace`: the table has
+            these rows and no others afterwards.
+        on_error: `fail`: one wrong row refuses the file. `skip`: wrong rows are left out and reported.
+        detach: For `replace` of nodes, delete the relationships of nodes that vanish, too.
         delimiter: For CSV, the separator.
+        columns: For CSV without a header, the names of its columns.
+        quote: For CSV, the quote; empty if nothing is quoted.
+        null: For CSV, the text without quotes that stands for null.
+        encoding: For CSV, the character encoding.
         timeout_s: Seconds the server may take.
         format: Format of what has no name that says it: bytes, pieces, nameless files.
         idempotency_key: Your name for this load, so that a server that knows it does not do it twice.
@@ -68,7 +91,14 @@ class LoadOptions:
     from_table: str | None = None
     to_table: str | None = None
     ignore_unknown_columns: bool = False
+    mode: Literal["append", "upsert", "replace"] | None = None
+    on_error: Literal["fail", "skip"] | None = None
+    detach: bool = False
     delimiter: str | None = None
+    columns: Sequence[str] | None = None
+    quote: str | None = None
+    null: str | None = None
+    encoding: str | None = None
     timeout_s: float | None = None
     format: Format | None = None
     idempotency_key: str | None = None
@@ -80,11 +110,24 @@ class LoadOptions:
             "to": self.to_column,
             "from_table": self.from_table,
             "to_table": self.to_table,
+            "mode": self.mode,
+            "on_error": self.on_error,
+            "detach": "true" if self.detach else None,
             "delimiter": self.delimiter,
+            "header": "false" if self.columns is not None else None,
+            "columns": _csv_line(self.columns) if self.columns is not None else None,
+            "quote": self.quote,
+            "null": self.null,
+            "encoding": self.encoding,
             "timeout": str(self.timeout_s) if self.timeout_s is not None else None,
             "ignore_unknown_columns": "true" if self.ignore_unknown_columns else None,
         }
         return {name: value for name, value in named.items() if value is not None}
+
+
+def _csv_line(names: Sequence[str]) -> str:
+    """Return names as one line of CSV."""
+    return ",".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in names)
 
 
 @dataclass(slots=True)
@@ -134,23 +177,45 @@ def upload_of(source: Source, options: LoadOptions) -> FileUpload:
         InvalidRequestError: The format cannot be told, or the source is of a kind that cannot be loaded.
         MissingLibraryError: The source is a table, and pyarrow is not installed.
     """
-    if isinstance(source, str | os.PathLike):
-        return _path_upload(Path(source), options)
-    if isinstance(source, bytes | bytearray | memoryview):
-        body = bytes(source)
-        return FileUpload(_media_type("", options), lambda: (body,), {"Content-Length": str(len(body))})
+
+    def kind_of(name: str) -> str:
+        return _media_type(name, options)
+
     if isinstance(source, ArrowStream):
         return _table_upload(source)
-    if hasattr(source, "read"):
-        return _file_upload(cast("BinaryIO", source), options)
-    if isinstance(source, AsyncIterable):
-        return FileUpload(_media_type("", options), lambda: source, again=False)
+    if isinstance(source, str | os.PathLike | bytes | bytearray | memoryview | AsyncIterable) or hasattr(
+        source, "read"
+    ):
+        return _content_upload(cast("ArchiveSource", source), kind_of)
     if not _is_iterable(source):
         raise InvalidRequestError(
             f"source: a {type(source).__name__} cannot be loaded; give a path, a binary file, bytes, a table, or an "
             "iterable of rows or of bytes."
         )
-    return _iterable_upload(cast("Iterable[Any]", source), options)
+    return _iterable_upload(cast("Iterable[Any]", source), kind_of)
+
+
+def archive_upload(source: ArchiveSource) -> FileUpload:
+    """Return the content of an import.
+
+    Raises:
+        InvalidRequestError: The source holds no bytes.
+    """
+    return _content_upload(source, lambda _: _ARCHIVE_TYPE)
+
+
+def _content_upload(source: ArchiveSource, kind_of: Callable[[str], str]) -> FileUpload:
+    """Return content that consists of bytes already; `kind_of` tells its media type by the name of the file."""
+    if isinstance(source, str | os.PathLike):
+        return _path_upload(Path(source), kind_of)
+    if isinstance(source, bytes | bytearray | memoryview):
+        body = bytes(source)
+        return FileUpload(kind_of(""), lambda: (body,), {"Content-Length": str(len(body))})
+    if isinstance(source, AsyncIterable):
+        return FileUpload(kind_of(""), lambda: source, again=False)
+    if hasattr(source, "read"):
+        return _file_upload(cast("BinaryIO", source), kind_of)
+    return _iterable_upload(source, kind_of)
 
 
 def _is_iterable(source: object) -> bool:
@@ -163,8 +228,8 @@ def table_of_file(file_name: str) -> str:
     return Path(file_name).name.split(".", maxsplit=1)[0]
 
 
-def _path_upload(path: Path, options: LoadOptions) -> FileUpload:
-    media_type, headers = _media_type(path.name, options), _encoding(path.name)
+def _path_upload(path: Path, kind_of: Callable[[str], str]) -> FileUpload:
+    media_type, headers = kind_of(path.name), _encoding(path.name)
 
     def pieces() -> Iterator[bytes]:
         with path.open("rb") as file:
@@ -173,7 +238,7 @@ def _path_upload(path: Path, options: LoadOptions) -> FileUpload:
     return FileUpload(media_type, pieces, {**headers, "Content-Length": str(path.stat().st_size)})
 
 
-def _file_upload(file: BinaryIO, options: LoadOptions) -> FileUpload:
+def _file_upload(file: BinaryIO, kind_of: Callable[[str], str]) -> FileUpload:
     name = getattr(file, "name", "")
     name = Path(name).name if isinstance(name, str) else ""
     seekable = bool(getattr(file, "seekable", lambda: False)())
@@ -184,10 +249,10 @@ def _file_upload(file: BinaryIO, options: LoadOptions) -> FileUpload:
             file.seek(start)
         yield from _read(file)
 
-    return FileUpload(_media_type(name, options), pieces, _encoding(name), again=seekable)
+    return FileUpload(kind_of(name), pieces, _encoding(name), again=seekable)
 
 
-def _iterable_upload(source: Iterable[Any], options: LoadOptions) -> FileUpload:
+def _iterable_upload(source: Iterable[Any], kind_of: Callable[[str], str]) -> FileUpload:
     """Look at the first element: mappings are rows, bytes are pieces of a file."""
     again = iter(source) is not source
     remaining = iter(source)
@@ -200,7 +265,7 @@ def _iterable_upload(source: Iterable[Any], options: LoadOptions) -> FileUpload:
 
     if isinstance(first, Mapping):
         return FileUpload(_MEDIA_TYPE_BY_FORMAT["ndjson"], lambda: _lines(elements()), again=again)
-    return FileUpload(_media_type("", options), elements, again=again)
+    return FileUpload(kind_of(""), elements, again=again)
 
 
 def _table_upload(source: ArrowStream) -> FileUpload:
