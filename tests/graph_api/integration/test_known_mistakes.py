@@ -121,6 +121,14 @@ def test_a_running_query_is_listed_and_can_be_cancelled(http: httpx.Client) -> N
     assert http.delete(f"/databases/g/queries/{listed[0]['query_id']}").status_code == 404
 
 
+@pytest.mark.parametrize("cypher", ["ANALYZE", "CALL bm_info() RETURN *", "CALL storage_info('N') RETURN *"])
+def test_administrative_statements_are_refused_for_every_key(http: httpx.Client, cypher: str) -> None:
+    """The server's own key is no exception: no use of them through the API is documented."""
+    answer = ask(http, cypher)
+    assert (answer.status_code, answer.json()["code"]) == (403, "STATEMENT_FORBIDDEN")
+    assert "for administrators" in answer.json()["detail"]
+
+
 def test_a_row_cap_says_that_it_cut(http: httpx.Client) -> None:
     """Default and requested caps set `truncated`; an answer of just that size does not."""
     capped = ask(http, "UNWIND range(1, 1001) AS i RETURN i").json()
