@@ -50,6 +50,23 @@ def test_a_graph_is_created_loaded_and_queried(server: ServerProcess, tmp_path: 
     assert deleted.returncode == 0
 
 
+def test_a_graph_is_exported_and_imported(server: ServerProcess, tmp_path: Path) -> None:
+    """A whole graph into a file, and from there into another database; never into one that has rows."""
+    ddl = tmp_path / "schema.cypher"
+    ddl.write_text("CREATE NODE TABLE Person(name STRING, PRIMARY KEY(name))")
+    assert run(server, "create", "here", "--schema-type", "custom", "--ddl", str(ddl)).returncode == 0
+    assert run(server, "create", "there", "--schema-type", "custom").returncode == 0
+    assert run(server, "query", "here", "CREATE (:Person {name: 'Ada'})").returncode == 0
+    archive = tmp_path / "here.tar"
+    exported = run(server, "export", "here", str(archive))
+    assert exported.returncode == 0, exported.stderr
+    imported = run(server, "--output", "json", "import", "there", str(archive))
+    assert imported.returncode == 0, imported.stderr
+    assert json.loads(imported.stdout)["nodes_imported"] == 1
+    again = run(server, "import", "there", str(archive))
+    assert (again.returncode, again.stderr.partition(":")[0]) == (1, "DATABASE_NOT_EMPTY")
+
+
 def test_health_needs_no_key(server: ServerProcess) -> None:
     """Health answers without a key."""
     assert run(server, "health", GRAPH_API_KEY="").returncode == 0

@@ -142,6 +142,39 @@ def load(
 app.command("ingest", help="Load a file into a table, all or nothing (the same as load).")(load)
 
 
+@app.command("export")
+def export_graph(
+    context: typer.Context,
+    graph: Annotated[str, typer.Argument(help="Id of the database.")],
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="Archive to write; it appears when it is complete.")],
+) -> None:
+    """Write a whole graph, schema and rows, into an archive."""
+    with client_of(context) as client:
+        path = client.export(graph, file)
+    print_record(context, {"status": "success", "graph_id": graph, "file": str(path)})
+
+
+@app.command("import")
+def import_graph(
+    context: typer.Context,
+    graph: Annotated[str, typer.Argument(help="Id of a database without rows.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Archive of an export.")],
+) -> None:
+    """Fill a database that has no rows from an archive, all or nothing."""
+    with client_of(context) as client:
+        result = client.import_archive(graph, file)
+    print_record(
+        context,
+        {
+            "status": "success",
+            "nodes_imported": result.nodes_imported,
+            "relationships_imported": result.relationships_imported,
+            "source_graph_id": result.source_graph_id,
+            "exported_at": result.exported_at,
+        },
+    )
+
+
 def _parse_parameters(text: str) -> dict[str, object]:
     """Read the JSON object of `--parameters`."""
     try:
