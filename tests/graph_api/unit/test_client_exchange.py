@@ -22,6 +22,7 @@ from robosystems.graph_api.client.operation import Operation, Request
 from robosystems.graph_api.client.retry import failure_from_answer, pause_before
 from robosystems.graph_api.domain.errors import (
     GraphApiError,
+    IdempotencyInProgressError,
     PoolExhaustedError,
     QueryTimeoutError,
     RateLimitedError,
@@ -177,6 +178,17 @@ def test_a_write_is_repeated_with_its_key_where_keys_are_honoured() -> None:
     first, second, third = (send.request for send in course.sent)
     assert first.key is not None
     assert first == second == third
+
+
+def test_a_write_that_is_still_being_served_is_waited_for() -> None:
+    """After a lost answer the first attempt may go on: its answer is asked for until it is there or time is up."""
+    served = problem(409, "IDEMPOTENCY_IN_PROGRESS", retryable=True)
+    course = Course(LOST, *[served] * 8, OK, info=KEYS, max_retries=2)
+    assert course.run(operations.query("g", "CREATE (:P {id: 1})", timeout=60)).rows == [{"n": 1}]
+    course = Course(LOST, *[served] * 50, info=KEYS, max_retries=2)
+    with pytest.raises(IdempotencyInProgressError):
+        course.run(operations.query("g", "CREATE (:P {id: 1})", timeout=20))
+    assert course.now - 1_000 <= 20
 
 
 def test_a_key_of_the_caller_is_sent() -> None:

@@ -25,6 +25,7 @@ from robosystems.graph_api.client.retry import (
     may_repeat,
     pause_before,
 )
+from robosystems.graph_api.domain.errors import IdempotencyInProgressError
 
 _Answer = TypeVar("_Answer")
 
@@ -110,7 +111,8 @@ def exchange(
         pause = pause_before(attempt, last, config, link.draw())
         left = deadline - link.clock() - pause
         repeatable = config.retries_enabled and may_repeat(request, last, keys_honoured=link.keys_honoured)
-        if not repeatable or attempt >= config.max_retries or left <= 0:
+        waits = isinstance(last.error, IdempotencyInProgressError)  # The first attempt is still being served.
+        if not repeatable or (attempt >= config.max_retries and not waits) or left <= 0:
             raise last.error
         attempt += 1
         yield Pause(pause)
