@@ -94,7 +94,7 @@ def test_tests_that_documents_name_exist() -> None:
 def _is_there(defined: Mapping[str, Collection[str]], file: str, function: str) -> bool:
     """Whether a test file whose path ends like this, or any if no file is named, defines the function, if one is."""
     return any(
-        (not file or path.endswith(f"/{file}")) and (not function or function in names)
+        (not file or f"/{path}".endswith(f"/{file}")) and (not function or function in names)
         for path, names in defined.items()
     )
 
@@ -102,7 +102,7 @@ def _is_there(defined: Mapping[str, Collection[str]], file: str, function: str) 
 def test_a_dead_name_of_a_test_is_recognised() -> None:
     """Wrong files, wrong functions, and functions of another file are seen."""
     defined = {"tests/a/test_one.py": {"test_this"}, "tests/b/test_two.py": {"test_that"}}
-    for text in ("`test_one.py`", "`a/test_one.py::test_this`", "`test_that`"):
+    for text in ("`test_one.py`", "`tests/a/test_one.py::test_this`", "`test_that`"):
         ((file, function),) = _TEST.findall(text)
         assert _is_there(defined, file, function.removeprefix("::"))
     for text in ("`test_three.py`", "`b/test_one.py`", "`test_one.py::test_that`", "`test_other`"):
