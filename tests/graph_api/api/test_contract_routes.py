@@ -35,6 +35,16 @@ def load(table: str, content: bytes, **headers: str) -> Send:
     return request("POST", f"/databases/{G}/load/{table}", content=content, headers={"Content-Type": CSV} | headers)
 
 
+def with_a_key(method: str, **options: Any) -> Send:
+    """Return a function that sends a request about a key that was just made."""
+
+    def send(client: httpx.Client) -> httpx.Response:
+        made = client.post("/keys", json={"name": "contract", "scope": "read"}).json()
+        return client.request(method, f"/keys/{made['key_id']}", **options)
+
+    return send
+
+
 def import_archive(content: bytes) -> Send:
     """Return a function that sends an archive to a database of its own."""
 
@@ -81,6 +91,12 @@ SUCCESSES: list[tuple[str, int, Send]] = [
     ("import_graph", 200, import_archive(small_archive().pack())),
     ("list_running_queries", 200, request("GET", f"/databases/{G}/queries")),
     ("retry_database", 200, request("POST", f"/databases/{G}/retry")),
+    ("create_key", 201, request("POST", "/keys", json={"name": "dashboard", "scope": "read", "graphs": ["a", "b*"]})),
+    ("list_keys", 200, request("GET", "/keys?limit=5")),
+    ("get_key", 200, with_a_key("GET")),
+    ("change_key", 200, with_a_key("PATCH", json={"disabled": True})),
+    ("delete_key", 200, with_a_key("DELETE")),
+    ("issue_token", 201, request("POST", "/tokens", json={"graphs": [G]})),
 ]
 
 ERRORS: list[tuple[str, int, str, Send]] = [
@@ -98,6 +114,11 @@ ERRORS: list[tuple[str, int, str, Send]] = [
     ("extend_schema", 400, "INVALID_SCHEMA", request("POST", f"/databases/{G}/schema", json={"ddl": "CREATE X"})),
     ("extend_schema", 400, "INVALID_REQUEST", request("POST", f"/databases/{G}/schema", json={})),
     ("cancel_query", 404, "QUERY_NOT_FOUND", request("DELETE", f"/databases/{G}/queries/none")),
+    ("create_key", 400, "INVALID_REQUEST", request("POST", "/keys", json={"name": "x", "scope": "read", "graphs": []})),
+    ("get_key", 404, "KEY_NOT_FOUND", request("GET", "/keys/absent")),
+    ("change_key", 404, "KEY_NOT_FOUND", request("PATCH", "/keys/absent", json={"disabled": True})),
+    ("delete_key", 404, "KEY_NOT_FOUND", request("DELETE", "/keys/absent")),
+    ("issue_token", 400, "INVALID_REQUEST", request("POST", "/tokens", json={"scope": "all"})),
     ("run_query", 400, "STATEMENT_ERROR", query("RETURN absent")),
     ("run_query", 400, "INVALID_PARAMETER", query("RETURN $missing")),
     ("run_query", 400, "QUERY_TOO_LONG", query("RETURN " + "1" * 10_001)),

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from robosystems.graph_api.domain.access import MAX_PATTERNS, KeyRecord, Scope
 from robosystems.graph_api.models.database import RequestModel
@@ -47,8 +48,12 @@ class CreateKeyRequest(RequestModel):
 class ChangeKeyRequest(RequestModel):
     """Body of `PATCH /keys/{key_id}`: fields that are not sent stay as they are."""
 
-    name: Name | None = None
-    disabled: Annotated[bool | None, Field(description="Whether it opens nothing; takes effect at once.")] = None
+    model_config = ConfigDict(json_schema_extra={"examples": [{"disabled": True}, {"expires_in_seconds": 604800}]})
+
+    name: Name | SkipJsonSchema[None] = None
+    disabled: Annotated[
+        bool | SkipJsonSchema[None], Field(description="Whether it opens nothing; takes effect at once.")
+    ] = None
     expires_in_seconds: Annotated[
         Lifetime | None, Field(description="Seconds from now until it opens nothing any more; null: never.")
     ] = None
