@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -48,6 +49,14 @@ def test_a_wrong_variable_is_named(variable: str, text: str) -> None:
     """A value that is not understood is never replaced by a default."""
     with pytest.raises(ClientConfigurationError, match=variable):
         GraphClientConfig.from_environment({variable: text})
+
+
+@pytest.mark.parametrize("wrong", [{"base_url": "127.0.0.1:8001"}, {"api_key": "schlüssel"}, {"api_key": "a\nb"}])
+def test_a_url_or_key_that_cannot_work_is_refused_at_once(wrong: dict[str, Any]) -> None:
+    """The mistake shows where it was made, not as a failed request; a key is not repeated in the message."""
+    with pytest.raises(ClientConfigurationError) as caught:
+        GraphClient(**wrong)
+    assert wrong.get("api_key", "no key") not in str(caught.value)
 
 
 def test_arguments_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,12 +59,14 @@ class Course:
     Attributes:
         sent: The requests, but those that ask what the server can do.
         pauses: Seconds of each pause.
+        asked: How often the server was asked what it can do.
     """
 
     def __init__(self, *outcomes: Outcome, info: Outcome = NO_KEYS, **settings: Any) -> None:
         self.now = 1_000.0
         self.sent: list[Send] = []
         self.pauses: list[float] = []
+        self.asked = 0
         self.left = list(outcomes)
         self.info = info
         config = GraphClientConfig(**settings)
@@ -96,6 +98,7 @@ class Course:
 
     def _outcome(self, send: Send) -> Outcome:
         if send.request.path == "/info":
+            self.asked += 1
             return self.info
         self.sent.append(send)
         return self.left.pop(0)
@@ -216,6 +219,18 @@ def test_what_the_server_can_do_is_asked_once() -> None:
     asked.info = NO_KEYS
     asked.run(WRITE)
     assert asked.link.keys_honoured
+
+
+def test_a_server_that_is_left_alone_is_not_asked_either() -> None:
+    """A write to a server whose breaker is open sends nothing at all."""
+    course = Course(LOST, breaker_threshold=1, retries_enabled=True)
+    with pytest.raises(ServerUnreachableError):
+        course.run(WRITE)
+    course.link.asked_at -= 1_000
+    course.asked = 0
+    with pytest.raises(CircuitOpenError):
+        course.run(WRITE)
+    assert (course.asked, len(course.sent)) == (0, 1)
 
 
 def test_retry_after_is_honoured() -> None:

@@ -27,7 +27,7 @@ class GraphClientConfig:
     """Everything about a client that can be set. `from_environment` reads it; each field says its variable.
 
     Raises:
-        ClientConfigurationError: A number is out of its bounds.
+        ClientConfigurationError: A number is out of its bounds, the URL is none, or no header can carry the key.
     """
 
     base_url: str = _setting(
@@ -111,6 +111,12 @@ class GraphClientConfig:
     )
 
     def __post_init__(self) -> None:
+        if not self.base_url.startswith(("http://", "https://")):
+            raise ClientConfigurationError(
+                f"GRAPH_CLIENT_BASE_URL (base_url) is {self.base_url!r}: begin with http:// or https://."
+            )
+        if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
+            raise ClientConfigurationError("GRAPH_CLIENT_API_KEY (api_key): a key has printable ASCII characters only.")
         for each in fields(self):
             value = getattr(self, each.name)
             least, most = each.metadata["least"], each.metadata["most"]

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 import httpx
 import msgspec
 
-from robosystems.graph_api.client.breaker import CircuitBreaker, Permit
+from robosystems.graph_api.client.breaker import BreakerState, CircuitBreaker, Permit
 from robosystems.graph_api.client.config import GraphClientConfig
 from robosystems.graph_api.client.exceptions import CircuitOpenError, IncompleteStreamError
 from robosystems.graph_api.client.operation import Request
@@ -99,10 +99,12 @@ def exchange(
     config = link.config
     allowed = request.timeout_s if request.timeout_s is not None else config.timeout_s
     deadline = link.clock() + allowed
-    left, attempt, last = allowed, 0, None
+    attempt, last, honoured = 0, None, False
     if config.retries_enabled and config.keys_enabled and request.takes_key:
-        yield from _learn_about_keys(link)
+        # Learned before the request is sent: whoever says so later may not be who served it.
+        honoured = yield from _honours_keys(link)
         request = replace(request, key=request.key or uuid.uuid4().hex)
+    left = max(deadline - link.clock(), 0.0)
     while True:
         outcome = yield from _attempt(_shortened(request, left, attempt), read, link, left, stream=stream, last=last)
         if not isinstance(outcome, Failure):
@@ -110,7 +112,7 @@ def exchange(
         last = outcome
         pause = pause_before(attempt, last, config, link.draw())
         left = deadline - link.clock() - pause
-        repeatable = config.retries_enabled and may_repeat(request, last, keys_honoured=link.keys_honoured)
+        repeatable = config.retries_enabled and may_repeat(request, last, keys_honoured=honoured)
         waits = isinstance(last.error, IdempotencyInProgressError)  # The first attempt is still being served.
         if not repeatable or (attempt >= config.max_retries and not waits) or left <= 0:
             raise last.error
@@ -164,10 +166,16 @@ def _send(send: Send, read: Callable[[httpx.Response], _Answer]) -> Exchange[_An
         return Failure(broken, passing=True, untouched=False, sick=True)
 
 
-def _learn_about_keys(link: Link) -> Generator[Send, httpx.Response | None, None]:
-    """Ask the server, now and then, whether it honours idempotency keys; no answer means no."""
-    if link.clock() - link.asked_at < _KNOWN_FOR_S:
-        return
+def _honours_keys(link: Link) -> Generator[Send, httpx.Response | None, bool]:
+    """Return whether the server honours idempotency keys; it is asked now and then, and no answer means no."""
+    sick = link.breaker is not None and link.breaker.state is not BreakerState.CLOSED
+    if not sick and link.clock() - link.asked_at >= _KNOWN_FOR_S:
+        yield from _ask_about_keys(link)
+    return link.keys_honoured
+
+
+def _ask_about_keys(link: Link) -> Generator[Send, httpx.Response | None, None]:
+    """Ask the server whether it honours idempotency keys."""
     link.asked_at = link.clock()
     link.keys_honoured = False
     try:
