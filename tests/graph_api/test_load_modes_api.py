@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import duckdb
 import httpx
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -283,6 +284,19 @@ def written_by_polars(kind: str) -> bytes:
     return written.getvalue()
 
 
+def written_by_pandas(kind: str) -> bytes:
+    """Return the table as pandas writes it: whole numbers beside a gap are floats there."""
+    frame = pd.DataFrame({"name": ["Zoe", "Yan"], "age": [1, None]})
+    written = io.BytesIO()
+    if kind == "parquet":
+        frame.to_parquet(written, index=False)
+    elif kind == "csv":
+        frame.to_csv(written, index=False)
+    else:
+        frame.to_json(written, orient="records", lines=True)
+    return written.getvalue()
+
+
 def written_by_duckdb(folder: Any, form: str) -> bytes:
     """Return the table as DuckDB writes it."""
     path = folder / "written"
@@ -303,6 +317,9 @@ def written_by_duckdb(folder: Any, form: str) -> bytes:
         (PARQUET, written_by_polars("parquet")),
         (CSV, written_by_polars("csv")),
         (NDJSON, written_by_polars("ndjson")),
+        (PARQUET, written_by_pandas("parquet")),
+        (CSV, written_by_pandas("csv")),
+        (NDJSON, written_by_pandas("ndjson")),
         (PARQUET, parquet(name=["Zoe", "Yan"], age=[1, None])),
     ],
 )

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.graph_api.bench import isolation, load_generators, workload, writes
-from tests.graph_api.bench.bare_engine import copy_rows_per_second, make_bare_copy
+from tests.graph_api.bench import isolation, load_generators, loads, workload, writes
+from tests.graph_api.bench.bare_engine import make_bare_copy
 from tests.graph_api.bench.figures import Figure, ratio
 from tests.graph_api.bench.node import Node, resident_bytes
 
@@ -104,21 +104,8 @@ def neighbours(bench: Bench) -> list[Figure]:
 
 
 def load(bench: Bench) -> list[Figure]:
-    """A million nodes as Parquet over HTTP against COPY in process."""
-    bare: list[float] = []
-    served: list[float] = []
-    for number in range(3):
-        bare.append(copy_rows_per_second(bench.folder / f"copied{number}.lbug", bench.folder / "Person.parquet"))
-        seconds = bench.node.fill(f"load{number}", bench.folder)
-        served.append(workload.LOADED_ROWS / seconds)
-    return [
-        Figure(
-            "1M nodes as Parquet / COPY in process",
-            ratio(statistics.median(served), statistics.median(bare)),
-            "0.7",
-            "0.9",
-        )
-    ]
+    """A million nodes and five million relationships as Parquet over HTTP against COPY in process."""
+    return loads.figures(bench.node, bench.folder)
 
 
 def cold(bench: Bench) -> list[Figure]:

@@ -3,11 +3,21 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from robosystems.graph_api.backends.base import GraphBackend
-from robosystems.graph_api.domain.errors import LoadError, TableNotFoundError
-from robosystems.graph_api.domain.load import FileFormat, LoadReport, LoadRequest
+from robosystems.graph_api.domain.errors import LoadError, LoadNotFoundError, TableNotFoundError
+from robosystems.graph_api.domain.load import (
+    FileFormat,
+    LoadMode,
+    LoadPhase,
+    LoadProgress,
+    LoadReport,
+    LoadRequest,
+    OnError,
+    Reject,
+)
 from tests.graph_api.conformance.people import ALL, People, fresh_query_id
 
 if TYPE_CHECKING:
@@ -93,6 +103,36 @@ async def test_the_incoming_file_is_removed(people: People, backend: GraphBacken
         await receive("x", RuntimeError())
     assert not any(path.exists() for path in paths)
     assert len(set(paths)) == 3
+
+
+async def test_wrong_rows_are_left_out_and_kept_for_reading(people: People, backend: GraphBackend) -> None:
+    """Their file is there under the name of the load, and under no other."""
+    load_id = "0123456789abcdef"
+    async with backend.incoming(people.graph_id) as path:
+        path.write_text("id,name\n1,Ada\nx,Bob\n")
+        request = LoadRequest("Person", path, FileFormat.CSV, 30.0, on_error=OnError.SKIP, load_id=load_id)
+        report = await backend.load(people.graph_id, request, query_id=fresh_query_id())
+    assert (report.rows_in_file, report.rows_loaded, report.rows_skipped, report.rejects_kept) == (2, 1, 1, 1)
+    kept = (await backend.rejects(people.graph_id, load_id)).read_bytes()
+    assert msgspec.json.decode(kept, type=Reject) == report.rejects[0]
+    for other in ("f" * 16, "../manifest", ""):
+        with pytest.raises(LoadNotFoundError):
+            await backend.rejects(people.graph_id, other)
+
+
+@pytest.mark.parametrize("mode", [LoadMode.UPSERT, LoadMode.REPLACE])
+async def test_progress_is_told(people: People, backend: GraphBackend, mode: LoadMode) -> None:
+    """Each phase at least once, in order, while the load runs."""
+    told: list[LoadProgress] = []
+    await people.add(1, 2)
+    async with backend.incoming(people.graph_id) as path:
+        path.write_text("id,name\n2,Bob\n3,Cid\n")
+        request = LoadRequest("Person", path, FileFormat.CSV, 30.0, mode=mode)
+        report = await backend.load(people.graph_id, request, query_id=fresh_query_id(), on_progress=told.append)
+    assert (report.rows_loaded, report.rows_updated) == (1, 1)
+    phases = [progress.phase for progress in told]
+    assert phases == [LoadPhase.CONVERTING, LoadPhase.CHECKING, LoadPhase.COPYING, LoadPhase.CHECKPOINTING]
+    assert await people.ids() == ([2, 3] if mode is LoadMode.REPLACE else [1, 2, 3])
 
 
 async def test_loads_take_their_turn_among_the_writes(people: People, backend: GraphBackend) -> None:

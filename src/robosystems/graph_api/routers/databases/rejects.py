@@ -37,4 +37,4 @@ async def read_rejects(
 ) -> FileResponse:
     """Read the rows that a load with `on_error=skip` left out, with the reason of each; kept for a while only."""
     path = await services.loads.rejects(graph_id, load_id)
-    return FileResponse(path, media_type=_NDJSON, headers={"Cache-Control": "no-store"})
+    return FileResponse(path, media_type=_NDJSON, headers={"Cache-Control": "private, no-cache"})
