@@ -8,8 +8,8 @@ from itertools import chain
 from typing import Final
 
 from robosystems.graph_api.worker.arrow import Batch
-from robosystems.graph_api.worker.columns import json_texts
-from robosystems.graph_api.worker.json_rows import separated_rows, texts_of_rows
+from robosystems.graph_api.worker.columns import json_texts, text_bytes
+from robosystems.graph_api.worker.json_rows import row_strings, separated_rows
 from robosystems.graph_api.worker.results import Figures, Piece, Rows, Shape, batches_of, encode_json
 
 _EVENT_ROWS: Final = 1_000
@@ -43,6 +43,6 @@ def summary_event(shape: Shape, figures: Figures) -> bytes:
 
 def _events(batch: Batch, between: list[str]) -> Iterator[tuple[Piece, ...]]:
     rows = max(1, min(_EVENT_ROWS, _EVENT_BYTES * batch.num_rows // max(1, batch.nbytes)))
-    for start in range(0, batch.num_rows, rows):
-        for text in texts_of_rows(batch.slice(start, rows), between, json_texts):
-            yield b"event: rows\ndata: [", text[1:], b"]\n\n"
+    for strings in row_strings(batch, between, json_texts):
+        for start in range(0, len(strings), rows):
+            yield b"event: rows\ndata: [", text_bytes(strings.slice(start, rows))[1:], b"]\n\n"

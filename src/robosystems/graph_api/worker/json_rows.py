@@ -125,15 +125,20 @@ def texts_of_batches(
 
 def texts_of_rows(batch: Batch, between: Sequence[str], texts_of: Callable[[Array], Texts]) -> Iterator[memoryview]:
     """Encode a batch, in parts if it is large; what stands around the columns is as in `joined_rows`."""
+    return map(text_bytes, row_strings(batch, between, texts_of))
+
+
+def row_strings(batch: Batch, between: Sequence[str], texts_of: Callable[[Array], Texts]) -> Iterator[Array]:
+    """Encode a batch as arrays of a string per row; as `texts_of_rows`."""
     parts = 1 + batch.nbytes // _BATCH_BYTES
     rows = max(1, batch.num_rows // parts)
     for start in range(0, batch.num_rows, rows):
         yield from _halving(batch.slice(start, rows), between, texts_of)
 
 
-def _halving(batch: Batch, between: Sequence[str], texts_of: Callable[[Array], Texts]) -> Iterator[memoryview]:
+def _halving(batch: Batch, between: Sequence[str], texts_of: Callable[[Array], Texts]) -> Iterator[Array]:
     try:
-        text = text_bytes(joined_rows([texts_of(column) for column in batch.columns], between))
+        rows = joined_rows([texts_of(column) for column in batch.columns], between)
     except ArrowError as error:
         if batch.num_rows <= 1:
             raise PayloadTooLargeError(f"A single row of the result is too large: {error}") from error
@@ -141,4 +146,4 @@ def _halving(batch: Batch, between: Sequence[str], texts_of: Callable[[Array], T
         yield from _halving(batch.slice(0, half), between, texts_of)
         yield from _halving(batch.slice(half), between, texts_of)
     else:
-        yield text
+        yield rows
