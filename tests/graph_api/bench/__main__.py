@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.graph_api.bench import isolation, load_generators, loads, workload, writes
+from tests.graph_api.bench import formats, isolation, load_generators, loads, workload, writes
 from tests.graph_api.bench.bare_engine import make_bare_copy
 from tests.graph_api.bench.figures import Figure, ratio
 from tests.graph_api.bench.node import Node, resident_bytes
@@ -163,11 +163,31 @@ def repeated(bench: Bench) -> list[Figure]:
     return writes.repeated(bench.node, bench.folder, bench.seconds)
 
 
+def arrow(bench: Bench) -> list[Figure]:
+    """A million rows as Arrow IPC against the engine's own in process."""
+    return formats.arrow(bench.node, bench.folder)
+
+
+def all_formats(bench: Bench) -> list[Figure]:
+    """A million rows in each format, plain and compressed."""
+    return formats.each(bench.node)
+
+
+def memory(bench: Bench) -> list[Figure]:
+    """Memory of a stream of ten million rows, on a fresh node."""
+    folder = bench.folder / "memory"
+    folder.mkdir()
+    return formats.memory(folder)
+
+
 MEASUREMENTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "lookup": lookup,
     "hop": hop,
     "tenants": tenants,
     "stream": stream,
+    "arrow": arrow,
+    "formats": all_formats,
+    "memory": memory,
     "neighbours": neighbours,
     "load": load,
     "cold": cold,
