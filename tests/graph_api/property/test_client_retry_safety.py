@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 
 DDL = "CREATE NODE TABLE Mark(id SERIAL, n INT64, PRIMARY KEY(id))"
 WRITE = "CREATE (:Mark {n: $n})"
-WRITES = 3
+WRITES = 4
 
 FAULTS = st.builds(
     Fault,
@@ -48,7 +48,7 @@ def numbers() -> Iterator[int]:
     return itertools.count()
 
 
-@settings(max_examples=20, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     faults=st.lists(FAULTS, max_size=10),
     asynchronous=st.booleans(),

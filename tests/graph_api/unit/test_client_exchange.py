@@ -391,5 +391,15 @@ def test_a_success_that_broke_off_is_an_error(read: Callable[[httpx.Response], o
         course.run(Operation(Request("GET", "/status"), read))
 
 
+@pytest.mark.parametrize("document", [{"hello": "world"}, [], "yes"])
+def test_a_success_of_another_kind_of_server_is_an_error(document: object) -> None:
+    """An answer in an unknown form says so, and is not asked for again."""
+    request = httpx.Request("POST", "http://elsewhere")
+    course = Course(httpx.Response(200, json=document, request=request), OK)
+    with pytest.raises(ForeignAnswerError, match="http://elsewhere"):
+        course.run(READ)
+    assert len(course.sent) == 1
+
+
 def _broken() -> None:
     raise IncompleteStreamError("no end")

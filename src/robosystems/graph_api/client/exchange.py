@@ -16,7 +16,7 @@ import msgspec
 
 from robosystems.graph_api.client.breaker import BreakerState, CircuitBreaker, Permit
 from robosystems.graph_api.client.config import GraphClientConfig
-from robosystems.graph_api.client.exceptions import CircuitOpenError, IncompleteStreamError
+from robosystems.graph_api.client.exceptions import CircuitOpenError, ForeignAnswerError, IncompleteStreamError
 from robosystems.graph_api.client.operation import Request
 from robosystems.graph_api.client.retry import (
     Failure,
@@ -164,6 +164,12 @@ def _send(send: Send, read: Callable[[httpx.Response], _Answer]) -> Exchange[_An
     except (msgspec.DecodeError, IncompleteStreamError) as error:
         broken = IncompleteStreamError(f"The answer is not whole ({error}): it broke off on the way.")
         return Failure(broken, passing=True, untouched=False, sick=True)
+    except (KeyError, TypeError, AttributeError) as error:
+        strange = ForeignAnswerError(
+            f"{response.url} answered {response.status_code} in a form that this client does not know ({error!r}): is "
+            "it the URL of a graph API, of this version?"
+        )
+        return Failure(strange, passing=False, untouched=False, sick=False)
 
 
 def _honours_keys(link: Link) -> Generator[Send, httpx.Response | None, bool]:
