@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.graph_api.bench import formats, isolation, load_generators, loads, workload, writes
+from tests.graph_api.bench import clients, formats, isolation, load_generators, loads, workload, writes
 from tests.graph_api.bench.bare_engine import make_bare_copy
 from tests.graph_api.bench.figures import Figure, ratio
 from tests.graph_api.bench.node import Node, resident_bytes
@@ -148,6 +148,21 @@ def recovery(bench: Bench) -> list[Figure]:
     return [isolation.recovery(bench.node, "t0")]
 
 
+def client_lookups(bench: Bench) -> list[Figure]:
+    """Point lookups through the asynchronous client against bare httpx."""
+    return clients.lookups(bench.node, bench.seconds)
+
+
+def client_arrow(bench: Bench) -> list[Figure]:
+    """A million rows as Arrow through the client against curl."""
+    return clients.arrow(bench.node, bench.folder)
+
+
+def client_import(_bench: Bench) -> list[Figure]:
+    """Import of the client against httpx."""
+    return clients.imports()
+
+
 def single_writes(bench: Bench) -> list[Figure]:
     """Durable writes of one row each against one writer in process."""
     return writes.single(bench.node, bench.folder, bench.seconds)
@@ -197,6 +212,9 @@ MEASUREMENTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "policy": policy,
     "sandbox": sandbox,
     "recovery": recovery,
+    "client-lookup": client_lookups,
+    "client-arrow": client_arrow,
+    "client-import": client_import,
 }
 
 
