@@ -1,6 +1,7 @@
 """Mistakes that comparable services have made, each as a test of this one: queries, pools, limits and keys."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -318,7 +319,7 @@ def test_nothing_tells_about_tenants_without_a_key(server: ServerProcess) -> Non
     document = httpx.get(f"{server.url}/openapi.json", headers={"X-Graph-API-Key": OTHER_KEY}).json()
     for path, methods in document["paths"].items():
         for method in methods:
-            url = server.url + path.format(graph_id="g", table="N", query_id="q")
+            url = server.url + re.sub(r"\{\w+\}", "g", path)
             answer = httpx.request(method, url)
             if path in {"/health", "/ready", "/status"}:
                 assert answer.status_code == 200
