@@ -48,7 +48,7 @@ def numbers() -> Iterator[int]:
     return itertools.count()
 
 
-@settings(max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     faults=st.lists(FAULTS, max_size=10),
     asynchronous=st.booleans(),

@@ -4,7 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
@@ -95,7 +95,9 @@ class BreakerModel(RuleBasedStateMachine):
 
 
 TestBreakerModel = BreakerModel.TestCase
-TestBreakerModel.settings = settings(max_examples=60, stateful_step_count=40, derandomize=True)
+TestBreakerModel.settings = settings(
+    max_examples=60, stateful_step_count=40, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 def test_of_many_threads_one_probes() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from robosystems.graph_api.client.exceptions import IncompleteStreamError
@@ -52,7 +52,7 @@ def read(decoder: Any, content: Iterator[bytes]) -> list[Any]:
 CUTS = st.lists(st.integers(0, 10_000), max_size=12)
 
 
-@settings(max_examples=50, derandomize=True)
+@settings(max_examples=50, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(cuts=CUTS)
 def test_lines_are_read_however_they_are_cut(cuts: list[int]) -> None:
     """Rows and summary do not depend on where the network cuts."""
@@ -110,7 +110,7 @@ def test_damaged_lines_are_an_error_of_the_stream() -> None:
 
 
 @pytest.mark.parametrize("dictionaries", [False, True])
-@settings(max_examples=50, derandomize=True)
+@settings(max_examples=50, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(cuts=CUTS)
 def test_batches_are_read_however_they_are_cut(cuts: list[int], *, dictionaries: bool) -> None:
     """Batches, schema and summary do not depend on where the network cuts."""
