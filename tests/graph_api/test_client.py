@@ -339,6 +339,27 @@ async def test_keys_are_made_changed_and_deleted(client: EitherClient, server: S
     await client.call("delete_key", made["key_id"])
 
 
+async def test_the_specifications_examples_run(client: EitherClient) -> None:
+    """Creating and querying by keyword arguments, as the specification shows it."""
+    await client.call("create_database", graph_id="kg1a2b3c4d5", schema_type="entity")
+    counted = await client.call("query", graph_id="kg1a2b3c4d5", cypher="MATCH (n) RETURN count(n) as count")
+    assert counted.rows == [{"count": 0}]
+    data = await client.call("query", graph_id="kg1a2b3c4d5", cypher="MATCH (n) RETURN n LIMIT 10")
+    assert data.rows == []
+    await client.call("delete_database", "kg1a2b3c4d5")
+
+
+async def test_answers_may_be_compressed(server: ServerProcess) -> None:
+    """Compressed answers are the same answers, whole or streamed."""
+    cypher = "UNWIND range(1, 20000) AS i RETURN i, 'the same text again' AS text"
+    config = GraphClientConfig(compression=True)
+    async with AsyncGraphClient(server.url, server.key, config=config) as client:
+        rows = (await client.query("people", cypher)).rows
+        assert len(rows) == 20_000
+        assert [row async for row in client.query_stream("people", cypher)] == rows
+        assert (await client.arrow("people", cypher)).to_pylist() == rows
+
+
 async def test_an_asynchronous_source_needs_the_asynchronous_client(server: ServerProcess) -> None:
     """Pieces that come later are sent as they come; the synchronous client says that it cannot wait for them."""
 
