@@ -45,11 +45,11 @@ def load(client: GraphClient, graph_id: str) -> None:
     schema = json.loads((HERE / "schema.json").read_text(encoding="utf-8"))
     client.create_database(graph_id, "custom", custom_schema=schema)
     for table in NODES:
-        loaded = client.load_file(graph_id, table, HERE / "data" / f"{table}.parquet")
+        loaded = client.load(graph_id, table, HERE / "data" / f"{table}.parquet")
         print(f"{table}: {loaded.rows_loaded} nodes")
     ends = LoadOptions(from_column="src", to_column="dst")
     for table in RELATIONSHIPS:
-        loaded = client.load_file(graph_id, table, HERE / "data" / f"{table}.parquet", ends)
+        loaded = client.load(graph_id, table, HERE / "data" / f"{table}.parquet", ends)
         print(f"{table}: {loaded.rows_loaded} relationships")
 
 

@@ -88,8 +88,8 @@ def loaded(node: Node, graph_id: str, folder: Path) -> Cost:
         client.create_database(graph_id, "custom", custom_schema_ddl=f"{workload.PERSON_DDL}; {workload.KNOWS_DDL}")
         with _peak_above_now(psutil.Process(node.process_id)) as peak:
             started = time.perf_counter()
-            client.load_file(graph_id, "Person", folder / "Person.parquet")
-            client.load_file(graph_id, "KNOWS", folder / _FILE)
+            client.load(graph_id, "Person", folder / "Person.parquet")
+            client.load(graph_id, "KNOWS", folder / _FILE)
             seconds = time.perf_counter() - started
     return Cost(seconds, peak[0])
 

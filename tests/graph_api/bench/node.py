@@ -23,9 +23,9 @@ class Node(ServerProcess):
             ddl = f"{workload.PERSON_DDL}; {workload.KNOWS_DDL}"
             client.create_database(graph_id, "custom", custom_schema_ddl=ddl)
             started = time.perf_counter()
-            client.load_file(graph_id, "Person", files / "Person.parquet")
+            client.load(graph_id, "Person", files / "Person.parquet")
             seconds = time.perf_counter() - started
-            client.load_file(graph_id, "KNOWS", files / "KNOWS.parquet", LoadOptions())
+            client.load(graph_id, "KNOWS", files / "KNOWS.parquet", LoadOptions())
         return seconds
 
 

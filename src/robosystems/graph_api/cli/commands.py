@@ -135,7 +135,7 @@ def load(
         delimiter=delimiter,
     )
     with client_of(context) as client:
-        result = client.load_file(graph, table or table_of_file(file.name), file, options)
+        result = client.load(graph, table or table_of_file(file.name), file, options)
     print_record(context, {"status": "success", "table_name": result.table_name, "rows_loaded": result.rows_loaded})
 
 

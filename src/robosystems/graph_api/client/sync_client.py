@@ -182,7 +182,6 @@ class GraphClient:
     list_queries = _call(operations.list_queries)
     cancel_query = _call(operations.cancel_query)
     load = _call(file_operations.load)
-    load_file = _call(file_operations.load)
     read_rejects = _call(file_operations.read_rejects)
     export = _save(file_operations.export)
     import_archive = _call(file_operations.import_archive)
