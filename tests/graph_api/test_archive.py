@@ -67,8 +67,10 @@ QUESTIONS = (
     "MATCH (n:Every) RETURN n.* ORDER BY n.id",
     "MATCH (n:Every) RETURN n.id, union_tag(n.union_) AS tag, CAST(n.span AS STRING) AS span ORDER BY n.id",
     "MATCH (n:Numbered) RETURN n.id, n.name ORDER BY n.id",
-    "MATCH (a)-[r]->(b) RETURN label(a), label(r), label(b), r.`from`, r.`to`, r.w, r.n, count(*) AS parallel "
-    "ORDER BY label(a), label(r), label(b), r.n",
+    (
+        "MATCH (a)-[r]->(b) RETURN label(a), label(r), label(b), r.`from`, r.`to`, r.w, r.n, count(*) AS parallel "
+        "ORDER BY label(a), label(r), label(b), r.n"
+    ),
     "MATCH (a:Numbered)-[:Link]->(b:Big) RETURN a.id, a.name, b.k ORDER BY a.id",
     "MATCH (n:Big) RETURN n.k, CAST(n.js AS STRING) AS js",
     "MATCH (n) RETURN label(n) AS label, count(*) AS n ORDER BY label",
@@ -306,7 +308,7 @@ def wrong_parts() -> dict[str, tuple[ArchiveFile, str]]:
 
     ages = pa.array([1, 2], pa.int64())
     no_parquet = small_archive()
-    no_parquet.change(SUMMARY, lambda summary: None)
+    no_parquet.change(SUMMARY, lambda _: None)
     return {
         "a key twice": (person(name=["Ada", "Ada"], age=ages), "rows"),
         "no key": (person(name=["Bob", None], age=ages), "rows"),

@@ -39,7 +39,10 @@ not_a_server_error.expected-statuses = [200, 201, 400, 401, 403, 404, 405, 409, 
 
 # Statements, schemas and files are right or wrong by more than a JSON schema can say.
 [[operations]]
-include-operation-id = ["create_database", "run_query", "run_transaction", "load_file", "extend_schema"]
+include-operation-id = [
+    "create_database", "run_query", "read_by_url", "run_transaction", "load_file", "extend_schema", "import_graph",
+    "export_graph",
+]
 checks.positive_data_acceptance.enabled = false
 
 # Most requests should get as far as the database; the other routes get any name.

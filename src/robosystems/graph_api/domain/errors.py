@@ -108,7 +108,7 @@ class LoadError(InvalidRequestError):
 
 
 class ArchiveError(InvalidRequestError):
-    """An archive could not be imported; nothing of it was kept. The context names `reason`, and `member` where known."""
+    """An archive could not be imported: nothing of it was kept. The context names `reason`, and `member` if known."""
 
     code = "ARCHIVE_INVALID"
 

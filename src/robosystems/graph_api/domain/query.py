@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-
 SUMMARY_KEY: Final = "graph_api.summary"
 """Where formats with metadata (Arrow, Parquet) carry the summary, a JSON object with the members of the NDJSON one."""
 

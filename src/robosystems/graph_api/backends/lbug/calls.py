@@ -97,7 +97,7 @@ class Call(ABC):
     def payload(self, seconds_left: float) -> bytes:
         """Return the payload of the frame to send."""
 
-    def progressed(self, payload: bytes) -> None:
+    def progressed(self, payload: bytes) -> None:  # noqa: B027 (most calls have nothing to do with it)
         """Take a PROGRESS frame; only loads ask for them."""
 
     def begin_change(self, version: ContentVersion) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
@@ -57,7 +58,9 @@ _IMPORT_ERRORS: Final = on_database(
     errors.DiskFullError,
 )
 
-Timeout = Annotated[float | SkipJsonSchema[None], Query(gt=0, description="Seconds; at most LBUG_LOAD_TIMEOUT.")]
+Timeout = Annotated[
+    Annotated[float, Field(gt=0)] | SkipJsonSchema[None], Query(description="Seconds; at most LBUG_LOAD_TIMEOUT.")
+]
 
 
 class ArchiveResponse(Response):

@@ -135,10 +135,12 @@ class ReadOptions(BaseModel):
     cypher: Annotated[str, Field(description="One statement that only reads.", min_length=1)]
     parameters: Annotated[str, Field(description="Its parameters, a JSON object.")] = "{}"
     timeout: Annotated[
-        float | SkipJsonSchema[None], Field(description="As the field of the same name by POST.", gt=0)
+        Annotated[float, Field(gt=0)] | SkipJsonSchema[None],
+        Field(description="As the field of the same name by POST."),
     ] = None
     max_rows: Annotated[
-        int | SkipJsonSchema[None], Field(description="As the field of the same name by POST.", ge=1)
+        Annotated[int, Field(ge=1)] | SkipJsonSchema[None],
+        Field(description="As the field of the same name by POST."),
     ] = None
     format: Annotated[Literal["objects", "arrays"], Field(description="Form of the rows of a JSON answer.")] = "objects"
     explain: Annotated[

@@ -25,7 +25,7 @@ FORMAT_BY_TYPE: Final = {
 """Format of a file by its content type."""
 
 _EVENT_STREAM: Final = "text/event-stream"
-_MAX_NAMES: Final = 4_096
+_MAX_NAMES: Final = 2_000
 
 
 class LoadOptions(BaseModel):
@@ -87,7 +87,7 @@ class LoadOptions(BaseModel):
     columns: Annotated[
         str | SkipJsonSchema[None],
         Field(
-            max_length=100_000,
+            max_length=4_000,
             description="CSV with header=false: the names of the columns, separated by commas, quoted like CSV.",
             examples=["name,age"],
         ),
@@ -102,7 +102,8 @@ class LoadOptions(BaseModel):
         str, Field(max_length=40, description="CSV: character encoding, for example latin-1 or utf-16.")
     ] = "utf-8"
     timeout: Annotated[
-        float | SkipJsonSchema[None], Field(gt=0, description="Seconds until an answer is due, upload not counted.")
+        Annotated[float, Field(gt=0)] | SkipJsonSchema[None],
+        Field(description="Seconds until an answer is due, upload not counted."),
     ] = None
 
     def request(self, table: TableName, content_type: str, timeout_s: float) -> LoadRequest:

@@ -166,7 +166,7 @@ async def run_query(
     `truncated: true`; one that breaks off does not parse. All other formats stream every row, or `max_rows` of them.
     NDJSON and event streams end with a summary or a problem, Arrow streams with the summary and the end-of-stream mark;
     CSV and Parquet say in headers how many rows they hold, and are broken off if they fail. An answer without its end
-    is not complete. `Accept-Encoding: zstd` or `gzip` compresses every format but Parquet, which is compressed in itself.
+    is not complete. `Accept-Encoding: zstd` or `gzip` compresses every format but Parquet, which is compressed itself.
     """
 
 

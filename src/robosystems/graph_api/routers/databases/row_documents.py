@@ -27,7 +27,7 @@ ROW_CONTENT: Final[dict[str, Any]] = {
     **_stream(PARQUET, "A Parquet file; the summary is in its metadata.", format="binary"),
     **_stream(
         EVENT_STREAM,
-        "Events `rows`, each with an array of objects, then one event `summary` or `problem`, as the last line of NDJSON.",
+        "Events `rows`, each with an array of objects, then one `summary` or `problem`, as the last line of NDJSON.",
     ),
 }
 """All formats but JSON, which has a model."""
