@@ -160,8 +160,8 @@ def test_files_are_documented_as_bytes_or_text() -> None:
     content = load["requestBody"]["content"]
     assert content["application/vnd.apache.parquet"]["schema"] == {"type": "string", "format": "binary"}
     assert content["text/csv"]["schema"] == content["application/x-ndjson"]["schema"] == {"type": "string"}
-    (encoding,) = [each for each in load["parameters"] if each["in"] == "header"]
-    assert encoding["name"] == "Content-Encoding"
+    (encoding,) = [each for each in load["parameters"] if each["name"] == "Content-Encoding"]
+    assert encoding["in"] == "header"
     assert encoding["schema"]["enum"] == ["identity", "gzip", "zstd"]
 
 

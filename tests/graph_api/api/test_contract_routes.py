@@ -60,6 +60,14 @@ def import_archive(content: bytes) -> Send:
     return send
 
 
+def rejects_of_a_load(client: httpx.Client) -> httpx.Response:
+    """Load a file with a wrong row, and read what was left out."""
+    loaded = client.post(
+        f"/databases/{G}/load/P?on_error=skip", content=b"name,age\nEve,old\n", headers={"Content-Type": CSV}
+    )
+    return client.get(loaded.json()["rejects_url"])
+
+
 SUCCESSES: list[tuple[str, int, Send]] = [
     ("health", 200, request("GET", "/health")),
     ("ready", 200, request("GET", "/ready")),
@@ -87,6 +95,7 @@ SUCCESSES: list[tuple[str, int, Send]] = [
         request("POST", f"/databases/{G}/transaction", json={"statements": [{"cypher": "RETURN 1"}]}),
     ),
     ("load_file", 200, load("P", b"name,age\nIda,1\n")),
+    ("read_rejects", 200, rejects_of_a_load),
     ("export_graph", 200, request("GET", f"/databases/{G}/export")),
     ("import_graph", 200, import_archive(small_archive().pack())),
     ("list_running_queries", 200, request("GET", f"/databases/{G}/queries")),
@@ -134,6 +143,7 @@ ERRORS: list[tuple[str, int, str, Send]] = [
     ("export_graph", 400, "INVALID_REQUEST", request("GET", f"/databases/{G}/export?timeout=0")),
     ("import_graph", 400, "ARCHIVE_INVALID", import_archive(b"no archive" * 100)),
     ("load_file", 400, "LOAD_FAILED", load("P", b"name,age\nAda,old\n")),
+    ("read_rejects", 404, "LOAD_NOT_FOUND", request("GET", f"/databases/{G}/loads/{'0' * 32}/rejects")),
     ("load_file", 404, "TABLE_NOT_FOUND", load("Q", b"name\nAda\n")),
     ("load_file", 400, "INVALID_TABLE_NAME", load("1", b"name\nAda\n")),
     ("load_file", 400, "INVALID_REQUEST", load("P", b"name\nAda\n", **{"Content-Type": "text/plain"})),
@@ -236,7 +246,7 @@ def test_every_route_tells_absent_databases_from_impossible_ones(
     client: httpx.Client, method: str, path: str, graph_id: str, status: int, code: str
 ) -> None:
     """In the same way everywhere."""
-    url = path.format(graph_id=graph_id, table="P", query_id="q")
+    url = path.format(graph_id=graph_id, table="P", query_id="q", load_id="l")
     options = BODIES.get(path, {}) if method in {"POST", "PATCH"} else OPTIONS.get(path, {})
     assert_problem(client.request(method, url, **options), status, code)
 
