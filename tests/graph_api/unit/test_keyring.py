@@ -15,7 +15,9 @@ from robosystems.graph_api.core.tokens import TOKEN_PREFIX, Claims, read
 from robosystems.graph_api.domain.access import GraphSet, KeyRecord, Scope
 from robosystems.graph_api.domain.errors import UnauthorizedError
 
-NOW = datetime.now(UTC)
+START = datetime.now(UTC)
+"""When the tests were read, which may be long before one of them runs."""
+
 SECRET = b"s" * 32
 
 
@@ -23,7 +25,7 @@ def made(scope: Scope = Scope.WRITE, graphs: list[str] | None = None, **fields: 
     """Return a key and what to send."""
     secret = new_secret()
     allowed = GraphSet.parse(graphs) if graphs is not None else None
-    record = KeyRecord(secret.key_id, secret.digest, "name", scope, allowed, NOW, "admin")
+    record = KeyRecord(secret.key_id, secret.digest, "name", scope, allowed, START, "admin")
     return replace(record, **fields), secret.key.encode()  # pyright: ignore[reportArgumentType]
 
 
@@ -36,7 +38,7 @@ def ring_of(*records: KeyRecord, environment: tuple[str, ...] = ("root",)) -> Ke
 
 def claims_of(key_id: str, *, graphs: tuple[str, ...] | None = None, scope: Scope = Scope.READ, s: int = 60) -> Claims:
     """Return what a token says that is good for so many seconds."""
-    return Claims(key_id, scope, int(NOW.timestamp()) + s, graphs)
+    return Claims(key_id, scope, int(datetime.now(UTC).timestamp()) + s, graphs)
 
 
 def test_a_key_has_the_published_form() -> None:
@@ -100,10 +102,10 @@ def test_disabled_and_expired_keys_open_nothing_at_once() -> None:
     ring.hold(replace(record, disabled=True))
     with pytest.raises(UnauthorizedError, match="disabled"):
         ring.identify(key)
-    ring.hold(replace(record, expires_at=NOW - timedelta(seconds=1)))
+    ring.hold(replace(record, expires_at=START - timedelta(seconds=1)))
     with pytest.raises(UnauthorizedError, match="expired"):
         ring.identify(key)
-    ring.hold(replace(record, expires_at=NOW + timedelta(hours=1)))
+    ring.hold(replace(record, expires_at=START + timedelta(hours=1)))
     assert ring.identify(key).key_id == record.key_id
     ring.drop(record.key_id)
     with pytest.raises(UnauthorizedError, match="not known"):
@@ -121,7 +123,7 @@ def test_the_last_use_is_noticed_and_survives_a_change() -> None:
     ring.hold(replace(record, name="other"))
     held = ring.find(record.key_id)
     assert held is not None
-    assert held.used_at >= NOW.timestamp()
+    assert held.used_at >= START.timestamp()
 
 
 def test_a_node_without_keys_is_open_but_heeds_those_that_it_knows() -> None:
