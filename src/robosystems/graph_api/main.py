@@ -1,5 +1,6 @@
 """The server: flags, key file, socket, signals."""
 
+import asyncio
 import contextlib
 import gc
 import logging
@@ -19,15 +20,20 @@ from typing import Annotated, Final
 import structlog
 import typer
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from robosystems.graph_api.app import GraphApi, create_app
 from robosystems.graph_api.bootstrap import service_version
+from robosystems.graph_api.concurrency.gathered_writes import GatheredWrites
 from robosystems.graph_api.config import ConfigurationError, Settings, load_settings
 from robosystems.graph_api.observability.logging import JsonLog, LineSink, LogIdentity
 
 _BACKLOG: Final = 2_048
 _KEEP_ALIVE_S: Final = 75
 """Longer than load balancers keep idle connections: whoever reuses one closes it."""
+
+_GARBAGE_AFTER: Final = (20_000, 20, 100)
+"""Requests leave few cycles behind: looking for them as often as is usual costs a twentieth of all processor time."""
 
 _CUT_OFF_S: Final = 1
 """Seconds that requests have to notice that they were cut off after the grace."""
@@ -49,6 +55,14 @@ app = typer.Typer(
 
 class StartError(Exception):
     """The server cannot start; the message is one line for the operator."""
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """Speaks HTTP; head and body of a small answer leave together."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection."""
+        super().connection_made(GatheredWrites(transport, self.loop))
 
 
 class Server(uvicorn.Server):
@@ -79,6 +93,7 @@ class Server(uvicorn.Server):
         if self.started:
             gc.collect()
             gc.freeze()
+            gc.set_threshold(*_GARBAGE_AFTER)
             self._on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signature of a signal handler
@@ -187,7 +202,7 @@ def _server_config(api: GraphApi) -> uvicorn.Config:
     return uvicorn.Config(
         api,
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
         ws="none",
         lifespan="on",
         log_config=None,
