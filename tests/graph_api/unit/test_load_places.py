@@ -102,3 +102,24 @@ async def test_a_wait_ends_in_time_or_when_it_is_cancelled() -> None:
             assert given.waiting == 0
         async with given.place(TWO):
             pass
+
+
+async def test_a_place_that_becomes_free_skips_who_has_just_given_up() -> None:
+    """The next in the queue gets it, and the number of places stays what it was."""
+    given = places(running=1)
+
+    async def load(graph_id: GraphId) -> None:
+        async with given.place(graph_id):
+            pass
+
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        await stack.enter_async_context(given.place(ONE))
+        impatient = group.create_task(load(TWO))
+        patient = group.create_task(load(TWO))
+        await settle()
+        impatient.cancel()
+        await stack.aclose()  # In the same moment: the task that was cancelled has not run since.
+        await patient
+    assert given.waiting == 0
+    async with given.place(THREE):
+        pass

@@ -106,9 +106,14 @@ class LoadPlaces:
     def _serve(self) -> None:
         """Give free places to those who wait, one database after the other."""
         for graph_id in list(self._queues):
-            if not self._may_run(graph_id):
+            queue = self._queues[graph_id]
+            while queue and queue[0].done():  # Gave up; its task has not noticed yet.
+                queue.popleft()
+            if queue and not self._may_run(graph_id):
                 continue
-            queue = self._queues.pop(graph_id)
+            del self._queues[graph_id]
+            if not queue:
+                continue
             turn = queue.popleft()
             if queue:
                 self._queues[graph_id] = queue  # At the end: the others come first.
