@@ -299,6 +299,8 @@ def test_an_error_that_changed_nothing_releases_the_key(tmp_path: Path, error: G
     "error",
     [
         errors.WorkerCrashedError("x", retryable=False),
+        errors.QueryTimeoutError("x", outcome="unknown"),
+        errors.QueryCancelledError("x", outcome="unknown"),
         errors.QueryMemoryExceededError("x"),
         errors.ShuttingDownError("x", retryable=False),
         errors.PayloadTooLargeError("x"),

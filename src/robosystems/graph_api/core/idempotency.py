@@ -230,6 +230,8 @@ class IdempotencyService:
 
 def changed_nothing(error: GraphApiError) -> bool:
     """Return whether a request that ended with this error can be repeated as if it had never been sent."""
+    if error.context.get("outcome") == "unknown":  # A write that did not stop at its deadline may still happen.
+        return False
     if isinstance(error, _CHANGED_NOTHING):
         return True
     repeatable = error.context.get("retryable", error.retryable)

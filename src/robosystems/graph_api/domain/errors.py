@@ -322,13 +322,16 @@ class ShuttingDownError(UnavailableError):
 
 
 class QueryTimeoutError(GraphApiError):
-    """The deadline passed; the statement was stopped and has changed nothing."""
+    """The deadline passed; the statement was stopped and has changed nothing, unless `outcome` is as below."""
 
     code = "QUERY_TIMEOUT"
 
 
 class QueryCancelledError(GraphApiError):
-    """Somebody cancelled the query, or its client went away; it has changed nothing."""
+    """Somebody cancelled the query, or its client went away.
+
+    It has changed nothing, unless the context says `outcome="unknown"`: a write that did not stop in time.
+    """
 
     code = "QUERY_CANCELLED"
 

@@ -129,8 +129,10 @@ class Call(ABC):
         self.overdue = True
         if self.cancelled:
             detail = "The query was cancelled, and did not stop in time."
-            unknown = "" if self.mode is AccessMode.READ else _UNKNOWN_OUTCOME
-            self.fail(QueryCancelledError(f"{detail}{unknown}"))
+            if self.mode is AccessMode.READ:
+                self.fail(QueryCancelledError(detail))
+            else:
+                self.fail(QueryCancelledError(detail + _UNKNOWN_OUTCOME, outcome="unknown"))
             return
         detail = f"The query did not end within its time-out of {self.timeout_s:g} s."
         if self.mode is AccessMode.READ:
