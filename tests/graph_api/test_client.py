@@ -381,7 +381,7 @@ async def test_a_file_of_an_unknown_kind_is_refused_before_it_is_sent(client: Ei
     file = tmp_path / "Person.xlsx"
     file.touch()
     with pytest.raises(InvalidRequestError, match=r"\.parquet"):
-        await client.call("load_file", "people", "Person", file)
+        await client.call("load", "people", "Person", file)
 
 
 async def test_every_database_is_found_page_by_page(client: EitherClient) -> None:
