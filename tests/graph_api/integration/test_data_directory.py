@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,7 @@ async def test_workers_end_with_their_server(tmp_path: Path) -> None:
 
 async def test_a_torn_log_is_reported_for_good(tmp_path: Path) -> None:
     """What can be replayed is there, the database works, and its record says that rows may be lost."""
-    await killed_server(tmp_path)
+    await killed_server(tmp_path, with_its_processes=True)
     log = tmp_path / "databases" / "g1" / "graph.lbug.wal"
     content = log.read_bytes()
     log.write_bytes(content[: len(content) - 3])
@@ -164,14 +165,22 @@ async def test_a_start_that_fails_leaves_nothing_running(tmp_path: Path) -> None
             pass
 
 
-async def killed_server(folder: Path) -> tuple[dict[str, int], set[int]]:
-    """Run a server that writes to database `g1`, kill it; return its processes and the ids of acknowledged rows."""
+async def killed_server(folder: Path, *, with_its_processes: bool = False) -> tuple[dict[str, int], set[int]]:
+    """Run a server that writes to database `g1`, kill it; return its processes and the ids of acknowledged rows.
+
+    A worker that outlives its server for a moment may close its database, which removes the log: where the log matters,
+    all of them are killed at once.
+    """
     program = [sys.executable, "-m", "tests.graph_api.integration.backend_program", str(folder)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as server:  # noqa: ASYNC220 (killed below)
         assert server.stdout is not None
         lines = server.stdout
         processes = json.loads(await asyncio.to_thread(lines.readline))
         acknowledged = [int(await asyncio.to_thread(lines.readline)) for _ in range(20)]
+        if with_its_processes:
+            server.send_signal(signal.SIGSTOP)
+            for process_id in processes.values():
+                os.kill(process_id, signal.SIGKILL)
         server.kill()
         acknowledged += [int(line) for line in lines.read().splitlines() if line]
     await eventually(lambda: not any(is_running(number) for number in processes.values()))
