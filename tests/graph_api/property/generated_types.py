@@ -84,24 +84,6 @@ TYPES: Final = st.one_of(SCALARS, _nested(SCALARS), _nested(_nested(SCALARS)))
 """Types with up to two levels around their scalars."""
 
 
-def parts_of(kind: ColumnType) -> list[ColumnType]:
-    """Return the types that a type is made of, the key of a map too."""
-    match kind:
-        case ListType(element) | ArrayType(element):
-            return [element]
-        case StructType(fields):
-            return [field.type for field in fields]
-        case MapType(key, value):
-            return [key, value]
-        case _:
-            return []
-
-
-def has_part(kind: ColumnType, matches: Callable[[ColumnType], bool]) -> bool:
-    """Whether a type, or one of which it is made, matches."""
-    return matches(kind) or any(has_part(part, matches) for part in parts_of(kind))
-
-
 def values_of(kind: ColumnType) -> st.SearchStrategy[Any]:
     """Generate values of a type; null only inside."""
     match kind:

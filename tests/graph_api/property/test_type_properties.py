@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from robosystems.graph_api.backends.lbug.wire import Format
 from robosystems.graph_api.domain.errors import InvalidParameterError
-from robosystems.graph_api.domain.schema import ColumnType, DecimalType, ScalarKind, ScalarType, parse_type
+from robosystems.graph_api.domain.schema import ColumnType, DecimalType, ScalarKind, ScalarType, holds, parse_type
 from robosystems.graph_api.worker.encoding import pieces
 from robosystems.graph_api.worker.loading.transport import why_not_loadable
 from robosystems.graph_api.worker.parameters import decode_parameters
@@ -33,7 +33,7 @@ def _cases(kinds: st.SearchStrategy[ColumnType]) -> st.SearchStrategy[tuple[Colu
 
 def _is_loadable(kind: ColumnType) -> bool:
     """Whether a file can hold all values of a type: an INTERVAL may be negative."""
-    return why_not_loadable(kind) is None and not types.has_part(kind, lambda part: part == _INTERVAL)
+    return why_not_loadable(kind) is None and not holds(kind, lambda part: part == _INTERVAL)
 
 
 CASES: Final = _cases(types.TYPES)

@@ -16,6 +16,7 @@ from robosystems.graph_api.domain.schema.types import (
     ScalarKind,
     ScalarType,
     StructType,
+    parts_of,
 )
 
 _NAMES: Final[Mapping[ScalarKind, str]] = {
@@ -102,21 +103,8 @@ def _arrow_type(arrow: Library, kind: ColumnType) -> Any | None:  # noqa: ANN401
         case DecimalType(precision, scale):
             return arrow.decimal128(precision, scale)
         case _:
-            parts = [_arrow_type(arrow, part) for part in _parts(kind)]
+            parts = [_arrow_type(arrow, part) for part in parts_of(kind)]
             return _nested_type(arrow, kind, parts) if parts and None not in parts else None
-
-
-def _parts(kind: ColumnType) -> list[ColumnType]:
-    """Return the types of the parts of a type."""
-    match kind:
-        case ListType(element) | ArrayType(element):
-            return [element]
-        case StructType(fields):
-            return [field.type for field in fields]
-        case MapType(key, value):
-            return [key, value]
-        case _:
-            return []
 
 
 def _nested_type(arrow: Library, kind: ColumnType, parts: list[Any]) -> Any | None:  # noqa: ANN401 - pyarrow.DataType

@@ -29,6 +29,8 @@ from robosystems.graph_api.domain.schema.types import (
     ScalarType,
     StructType,
     UnionType,
+    holds,
+    parts_of,
 )
 
 __all__ = [
@@ -58,8 +60,10 @@ __all__ = [
     "UnionType",
     "check_default",
     "check_schema",
+    "holds",
     "parse_catalog_type",
     "parse_schema_document",
     "parse_type",
+    "parts_of",
     "restore_schema_document",
 ]

@@ -8,7 +8,7 @@ Every value is legal by construction: a constructor raises `InvalidSchemaError` 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -189,6 +189,24 @@ class OpaqueType:
 ColumnType = ScalarType | DecimalType | ListType | ArrayType | StructType | MapType | UnionType | OpaqueType
 
 _SERIAL: Final = ScalarType(ScalarKind.SERIAL)
+
+
+def parts_of(column_type: ColumnType) -> tuple[ColumnType, ...]:
+    """Return the types that a list, array, struct or map is made of, the key of a map too; of others none."""
+    match column_type:
+        case ListType(element) | ArrayType(element):
+            return (element,)
+        case StructType(fields):
+            return tuple(field.type for field in fields)
+        case MapType(key, value):
+            return (key, value)
+        case _:
+            return ()
+
+
+def holds(column_type: ColumnType, matches: Callable[[ColumnType], bool]) -> bool:
+    """Return whether a type, or one that `parts_of` finds inside of it, matches."""
+    return matches(column_type) or any(holds(part, matches) for part in parts_of(column_type))
 
 
 def depth_of(column_type: ColumnType) -> int:

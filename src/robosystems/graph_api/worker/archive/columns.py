@@ -4,8 +4,8 @@ Archives hold the plain Arrow type wherever there is one, so that any reader of 
 none (`INT128`, `INTERVAL`, `JSON`) they hold text, and a UNION is a struct of its tag and one field for each member.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from robosystems.graph_api.domain.cypher import CypherText, Identifier, compose
@@ -21,10 +21,12 @@ from robosystems.graph_api.domain.schema import (
     ScalarType,
     StructType,
     UnionType,
+    holds,
 )
 from robosystems.graph_api.worker.arrow import Array, DataType, arrow, kernels
 from robosystems.graph_api.worker.columns import SHORT_DIGITS, with_sign
 from robosystems.graph_api.worker.loading.transport import PLAIN
+from robosystems.graph_api.worker.nested_arrays import with_elements, with_entries
 
 TAG: Final = "_tag"
 """Field of an archived UNION that names the member which has the value."""
@@ -109,7 +111,7 @@ def why_not_archivable(column_type: ColumnType) -> str | None:  # noqa: PLR0911 
             if all(_is_plain(member.type) for member in members):
                 return None
             return "a member of the UNION is neither a number, a text, a moment nor bytes"
-        case _ if _holds(column_type, _has_no_arrow_form):
+        case _ if holds(column_type, _has_no_arrow_form):
             return "UNION, INT128, INTERVAL, JSON and SERIAL inside of another type are not carried over"
         case _ if not _decimals_come_back(column_type):
             return "DECIMAL is carried over in structs and in lists, but not in maps or in structs inside of lists"
@@ -150,22 +152,7 @@ def _decimals_come_back(column_type: ColumnType) -> bool:
         case DecimalType():
             return True
         case _:
-            return not _holds(column_type, lambda part: isinstance(part, DecimalType))
-
-
-def _holds(column_type: ColumnType, matches: Callable[[ColumnType], bool]) -> bool:
-    """Whether a type, or one inside of it, matches."""
-    if matches(column_type):
-        return True
-    match column_type:
-        case ListType(element) | ArrayType(element):
-            return _holds(element, matches)
-        case StructType(fields):
-            return any(_holds(field.type, matches) for field in fields)
-        case MapType(key, value):
-            return _holds(key, matches) or _holds(value, matches)
-        case _:
-            return False
+            return not holds(column_type, lambda part: isinstance(part, DecimalType))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -175,7 +162,7 @@ def _holds(column_type: ColumnType, matches: Callable[[ColumnType], bool]) -> bo
 
 def _converted(array: Array, column_type: ColumnType) -> Array:  # noqa: PLR0911 (as above)
     wanted = archive_type(column_type)
-    if array.type == wanted and not _holds(column_type, lambda part: isinstance(part, DecimalType)):
+    if array.type == wanted and not holds(column_type, lambda part: isinstance(part, DecimalType)):
         return array
     match column_type:
         case DecimalType(precision):
@@ -183,19 +170,12 @@ def _converted(array: Array, column_type: ColumnType) -> Array:  # noqa: PLR0911
         case ScalarType(ScalarKind.UUID):
             return array.storage.cast(wanted)
         case ListType(element) | ArrayType(element):
-            return arrow.ListArray.from_arrays(
-                _offsets(array), _converted(array.flatten(), element), mask=array.is_null()
-            )
+            return with_elements(array, partial(_converted, column_type=element))
         case StructType(fields):
             parts = [_converted(part, field.type) for part, field in zip(array.flatten(), fields, strict=True)]
             return arrow.StructArray.from_arrays(parts, [field.name for field in fields], mask=array.is_null())
         case MapType(key, value):
-            entries = arrow.struct([("key", array.type.key_type), ("value", array.type.item_type)])
-            lists = array.cast(arrow.list_(entries))
-            keys, values = lists.flatten().flatten()
-            return arrow.MapArray.from_arrays(
-                _offsets(lists), _converted(keys, key), _converted(values, value), mask=array.is_null()
-            )
+            return with_entries(array, partial(_converted, column_type=key), partial(_converted, column_type=value))
         case UnionType():
             return _tagged(array, column_type)
         case _:
@@ -222,10 +202,3 @@ def _tagged(array: Array, column_type: UnionType) -> Array:
         members.append(_converted(values, member.type))
     names = [TAG, *(member.name for member in column_type.members)]
     return arrow.StructArray.from_arrays([tags, *members], names, mask=tags.is_null())
-
-
-def _offsets(array: Array) -> Array:
-    """Return where each list begins in the flattened values; null lists are empty there."""
-    lengths = kernels.fill_null(kernels.list_value_length(array), 0)
-    ends = kernels.cumulative_sum(kernels.cast(lengths, arrow.int32()))
-    return arrow.concat_arrays([arrow.array([0], arrow.int32()), ends])

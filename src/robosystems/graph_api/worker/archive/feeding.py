@@ -23,9 +23,10 @@ from robosystems.graph_api.domain.schema import (
 from robosystems.graph_api.worker.archive.columns import TAG, archive_type, is_list_of_decimals
 from robosystems.graph_api.worker.arrow import Array, DataType, arrow, kernels
 from robosystems.graph_api.worker.loading import statements
-from robosystems.graph_api.worker.loading.convert import to_transport
+from robosystems.graph_api.worker.loading.convert import check_lengths, to_transport
 from robosystems.graph_api.worker.loading.scalars import ConversionError
 from robosystems.graph_api.worker.loading.transport import needs_cast, transport_type
+from robosystems.graph_api.worker.nested_arrays import with_elements
 
 _INTERVAL: Final = re.compile(
     r"(?:(?P<years>-?\d{1,9}) years?)? ?(?:(?P<months>-?\d{1,9}) months?)? ?(?:(?P<days>-?\d{1,9}) days?)? ?"
@@ -159,18 +160,12 @@ def _with_texts(column_type: ColumnType) -> DataType:
 def _texts_of_decimals(array: Array, column_type: ColumnType) -> Array:
     match column_type:
         case ArrayType(_, length):
-            lengths = kernels.list_value_length(array)
-            if kernels.any(kernels.not_equal(lengths, length)).as_py():
-                raise ConversionError(f"does not have {length} elements")
+            check_lengths(array, length)
         case _:
             pass
     match column_type:
         case ListType(element) | ArrayType(element):
-            lengths = kernels.fill_null(kernels.list_value_length(array), 0)
-            ends = kernels.cumulative_sum(kernels.cast(lengths, arrow.int32()))
-            offsets = arrow.concat_arrays([arrow.array([0], arrow.int32()), ends])
-            texts = _texts_of_decimals(array.flatten(), element)
-            return arrow.ListArray.from_arrays(offsets, texts, mask=array.is_null())
+            return with_elements(array, partial(_texts_of_decimals, column_type=element))
         case _:
             return to_transport(array, column_type)
 

@@ -1,6 +1,7 @@
 """Strict conversion of Arrow arrays of any type to the transport type of a column."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from robosystems.graph_api.domain.schema import (
@@ -20,6 +21,7 @@ from robosystems.graph_api.worker.loading.formats import FAILURES
 from robosystems.graph_api.worker.loading.json_values import decode_texts
 from robosystems.graph_api.worker.loading.scalars import ConversionError
 from robosystems.graph_api.worker.loading.transport import transport_type
+from robosystems.graph_api.worker.nested_arrays import with_elements, with_entries
 
 _types = arrow.types
 
@@ -143,15 +145,23 @@ def _from_text(array: Array, column_type: ColumnType) -> Array:
 def _list(array: Array, element: ColumnType) -> Array:
     if not _types.is_list(array.type):
         raise ConversionError(f"is of type {array.type}")
-    values = to_transport(array.flatten(), element)
-    return arrow.ListArray.from_arrays(_offsets(array), values, mask=array.is_null())
+    return with_elements(array, partial(to_transport, column_type=element))
 
 
 def _array(array: Array, element: ColumnType, length: int) -> Array:
-    lengths = kernels.list_value_length(array) if _types.is_list(array.type) else None
-    if lengths is not None and kernels.any(kernels.not_equal(lengths, length)).as_py():
-        raise ConversionError(f"does not have {length} elements")
+    if _types.is_list(array.type):
+        check_lengths(array, length)
     return _list(array, element)
+
+
+def check_lengths(lists: Array, length: int) -> None:
+    """Check that each list has as many elements as the arrays of its column.
+
+    Raises:
+        ConversionError: One has not.
+    """
+    if kernels.any(kernels.not_equal(kernels.list_value_length(lists), length)).as_py():
+        raise ConversionError(f"does not have {length} elements")
 
 
 def _struct(array: Array, fields: tuple[Field, ...]) -> Array:
@@ -174,20 +184,8 @@ def _struct(array: Array, fields: tuple[Field, ...]) -> Array:
 def _map(array: Array, column_type: MapType) -> Array:
     if not _types.is_map(array.type):
         raise ConversionError(f"is of type {array.type}")
-    entries = kernels.cast(
-        array, arrow.list_(arrow.struct([("key", array.type.key_type), ("value", array.type.item_type)]))
+    return with_entries(
+        array,
+        partial(to_transport, column_type=column_type.key),
+        partial(to_transport, column_type=column_type.value),
     )
-    keys, values = entries.flatten().flatten()
-    return arrow.MapArray.from_arrays(
-        _offsets(entries),
-        to_transport(keys, column_type.key),
-        to_transport(values, column_type.value),
-        mask=array.is_null(),
-    )
-
-
-def _offsets(array: Array) -> Array:
-    """Return where each list begins in the flattened values; null lists are empty there."""
-    lengths = kernels.fill_null(kernels.list_value_length(array), 0)
-    ends = kernels.cumulative_sum(kernels.cast(lengths, arrow.int32()))
-    return arrow.concat_arrays([arrow.array([0], arrow.int32()), ends])

@@ -18,6 +18,7 @@ from robosystems.graph_api.domain.schema import (
     ScalarType,
     StructType,
     UnionType,
+    parts_of,
 )
 from robosystems.graph_api.worker.arrow import DataType, arrow
 
@@ -93,19 +94,7 @@ def why_not_loadable(column_type: ColumnType) -> str | None:
         case _ if _decimal_in_collection(column_type, inside=False):
             return "DECIMAL inside a list or map cannot be read from a file; use DOUBLE or STRING there"
         case _:
-            return next(filter(None, map(why_not_loadable, _parts(column_type))), None)
-
-
-def _parts(column_type: ColumnType) -> tuple[ColumnType, ...]:
-    match column_type:
-        case ListType(element) | ArrayType(element):
-            return (element,)
-        case StructType(fields):
-            return tuple(field.type for field in fields)
-        case MapType(key, value):
-            return (key, value)
-        case _:
-            return ()
+            return next(filter(None, map(why_not_loadable, parts_of(column_type))), None)
 
 
 def _decimal_in_collection(column_type: ColumnType, *, inside: bool) -> bool:
@@ -113,4 +102,4 @@ def _decimal_in_collection(column_type: ColumnType, *, inside: bool) -> bool:
     if isinstance(column_type, DecimalType):
         return inside
     inside = inside or not isinstance(column_type, StructType)
-    return any(_decimal_in_collection(part, inside=inside) for part in _parts(column_type))
+    return any(_decimal_in_collection(part, inside=inside) for part in parts_of(column_type))
