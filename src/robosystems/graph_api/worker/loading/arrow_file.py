@@ -13,7 +13,7 @@ from robosystems.graph_api.worker.loading.formats import FAILURES, ipc
 from robosystems.graph_api.worker.loading.parquet_file import check_type, first_line
 from robosystems.graph_api.worker.loading.plan import LoadPlan, Slot, Target, plan_load
 from robosystems.graph_api.worker.loading.progress import Progress
-from robosystems.graph_api.worker.loading.values import ArrowValues, Records
+from robosystems.graph_api.worker.loading.values import ArrowValues, FileSource, Records
 
 _MAGIC: Final = b"ARROW1"
 _PADDED_MAGIC: Final = 8
@@ -24,7 +24,7 @@ _SLICE_ROWS: Final = 32_768
 _SLICE_BYTES: Final = 8 << 20
 
 
-class ArrowSource:
+class ArrowSource(FileSource):
     """An Arrow stream or file.
 
     Args:
@@ -57,17 +57,8 @@ class ArrowSource:
         """Rows that were read."""
         return self._rows
 
-    @property
-    def row_count(self) -> int | None:
-        """Not known before all was read."""
-        return None
-
     def plan(self) -> LoadPlan:
         """Return what is read and where it goes."""
-        return self._plan
-
-    def final_plan(self) -> LoadPlan:
-        """Return the plan: the schema names all columns."""
         return self._plan
 
     def batches(self, slots: Sequence[Slot]) -> Iterator[Records]:

@@ -147,12 +147,8 @@ def create_relationships(table: str, ends: tuple[NodeKey, NodeKey], given: Given
     start, end = ends
     # In two steps: for both nodes at once the engine multiplies the tables.
     return compose(
-        "{rows} MATCH (a:{start}) WHERE a.{start_key} = k0 WITH {carried}, a MATCH (b:{end}) WHERE b.{end_key} = k1 "
-        "CREATE (a)-[:{table}{properties}]->(b) RETURN count(*)",
-        rows=given.rows(),
-        start=Identifier(start.table),
-        start_key=Identifier(start.column),
-        carried=given.carried(),
+        "{start} MATCH (b:{end}) WHERE b.{end_key} = k1 CREATE (a)-[:{table}{properties}]->(b) RETURN count(*)",
+        start=_start_nodes(start, given),
         end=Identifier(end.table),
         end_key=Identifier(end.column),
         table=Identifier(table),
@@ -164,12 +160,8 @@ def update_relationships(table: str, ends: tuple[NodeKey, NodeKey], given: Given
     """Set the values of the relationships whose ends the rows name."""
     start, end = ends
     return compose(
-        "{rows} MATCH (a:{start}) WHERE a.{start_key} = k0 WITH {carried}, a "
-        "MATCH (a)-[r:{table}]->(b:{end}) WHERE b.{end_key} = k1 SET {assignments} RETURN count(*)",
-        rows=given.rows(),
-        start=Identifier(start.table),
-        start_key=Identifier(start.column),
-        carried=given.carried(),
+        "{start} MATCH (a)-[r:{table}]->(b:{end}) WHERE b.{end_key} = k1 SET {assignments} RETURN count(*)",
+        start=_start_nodes(start, given),
         end=Identifier(end.table),
         end_key=Identifier(end.column),
         table=Identifier(table),
@@ -179,13 +171,7 @@ def update_relationships(table: str, ends: tuple[NodeKey, NodeKey], given: Given
 
 def delete_relationships(table: str, ends: tuple[NodeKey, NodeKey]) -> CypherText:
     """Delete all relationships between two tables of nodes."""
-    start, end = ends
-    return compose(
-        "MATCH (a:{start})-[r:{table}]->(b:{end}) DELETE r",
-        start=Identifier(start.table),
-        end=Identifier(end.table),
-        table=Identifier(table),
-    )
+    return compose("{between} DELETE r", between=_between(table, ends))
 
 
 def count_nodes(table: str) -> CypherText:
@@ -195,9 +181,25 @@ def count_nodes(table: str) -> CypherText:
 
 def count_relationships(table: str, ends: tuple[NodeKey, NodeKey]) -> CypherText:
     """Count the relationships between two tables of nodes, as `count_nodes`."""
+    return compose("{between} RETURN count(*)", between=_between(table, ends))
+
+
+def _start_nodes(start: NodeKey, given: Given) -> CypherText:
+    """Find the node `a` at which the relationship of each row begins."""
+    return compose(
+        "{rows} MATCH (a:{table}) WHERE a.{key} = k0 WITH {carried}, a",
+        rows=given.rows(),
+        table=Identifier(start.table),
+        key=Identifier(start.column),
+        carried=given.carried(),
+    )
+
+
+def _between(table: str, ends: tuple[NodeKey, NodeKey]) -> CypherText:
+    """Find all relationships `r` between two tables of nodes."""
     start, end = ends
     return compose(
-        "MATCH (a:{start})-[r:{table}]->(b:{end}) RETURN count(*)",
+        "MATCH (a:{start})-[r:{table}]->(b:{end})",
         start=Identifier(start.table),
         end=Identifier(end.table),
         table=Identifier(table),

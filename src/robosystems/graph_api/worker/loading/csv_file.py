@@ -17,12 +17,12 @@ from robosystems.graph_api.worker.loading.formats import FAILURES, csv
 from robosystems.graph_api.worker.loading.plan import LoadPlan, Slot, Target, plan_load
 from robosystems.graph_api.worker.loading.progress import Progress
 from robosystems.graph_api.worker.loading.rejects import RejectLog
-from robosystems.graph_api.worker.loading.values import Records, TextValues
+from robosystems.graph_api.worker.loading.values import FileSource, Records, TextValues
 
 _MAX_NULL: Final = 100
 
 
-class CsvSource:
+class CsvSource(FileSource):
     """A CSV file in UTF-8.
 
     Args:
@@ -52,17 +52,8 @@ class CsvSource:
         """Records that were read, wrong ones included."""
         return self._rows
 
-    @property
-    def row_count(self) -> int | None:
-        """Not known before all was read."""
-        return None
-
     def plan(self) -> LoadPlan:
         """Return what is read and where it goes."""
-        return self._plan
-
-    def final_plan(self) -> LoadPlan:
-        """Return the plan: the header names all columns."""
         return self._plan
 
     def batches(self, slots: Sequence[Slot]) -> Iterator[Records]:

@@ -24,7 +24,7 @@ from robosystems.graph_api.worker.loading.plan import (
 from robosystems.graph_api.worker.loading.progress import Progress
 from robosystems.graph_api.worker.loading.rejects import RejectLog
 from robosystems.graph_api.worker.loading.transport import why_not_loadable
-from robosystems.graph_api.worker.loading.values import JsonValues, Records, shortened
+from robosystems.graph_api.worker.loading.values import FileSource, JsonValues, Records, shortened
 
 _BLOCK_BYTES: Final = 2 << 20
 MAX_LINE_BYTES: Final = 64 << 20
@@ -39,7 +39,7 @@ _UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<name>.*?)`(?: 
 _Objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class NdjsonSource:
+class NdjsonSource(FileSource):
     """An NDJSON file. Which columns it has shows only when all of it was read.
 
     Args:
@@ -73,11 +73,6 @@ class NdjsonSource:
     def rows_read(self) -> int:
         """Lines that were read, wrong ones included."""
         return self._rows
-
-    @property
-    def row_count(self) -> int | None:
-        """Not known before all was read."""
-        return None
 
     def plan(self) -> LoadPlan:
         """Return the plan for all columns that the table takes."""

@@ -15,7 +15,7 @@ from robosystems.graph_api.worker.loading.plan import LoadPlan, Slot, Target, pl
 from robosystems.graph_api.worker.loading.row_errors import expected
 from robosystems.graph_api.worker.loading.scalars import ConversionError
 from robosystems.graph_api.worker.loading.transport import PLAIN
-from robosystems.graph_api.worker.loading.values import ArrowValues, Records
+from robosystems.graph_api.worker.loading.values import ArrowValues, FileSource, Records
 
 _BATCH_BYTES: Final = 8 << 20
 _BATCH_ROWS: Final = 32_768
@@ -32,7 +32,7 @@ _INTEGER_BITS: Final = {
 }
 
 
-class ParquetSource:
+class ParquetSource(FileSource):
     """A Parquet file.
 
     Args:
@@ -70,10 +70,6 @@ class ParquetSource:
 
     def plan(self) -> LoadPlan:
         """Return what is read and where it goes."""
-        return self._plan
-
-    def final_plan(self) -> LoadPlan:
-        """Return the plan: the footer names all columns."""
         return self._plan
 
     def batches(self, slots: Sequence[Slot]) -> Iterator[Records]:

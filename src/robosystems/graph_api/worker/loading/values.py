@@ -70,8 +70,8 @@ class FileSource(Protocol):
 
     @property
     def row_count(self) -> int | None:
-        """Rows of the file, if it says so before they are read."""
-        ...
+        """Rows of the file, if it says so before they are read; most do not."""
+        return None
 
     def plan(self) -> LoadPlan:
         """Return what is read and where it goes.
@@ -91,7 +91,7 @@ class FileSource(Protocol):
 
     def final_plan(self) -> LoadPlan:
         """Return the plan again once all rows were read: some files show only then which columns they have."""
-        ...
+        return self.plan()
 
 
 class ArrowValues:
