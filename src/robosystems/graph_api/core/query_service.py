@@ -133,9 +133,7 @@ class QueryService:
             ScopeError: It writes, or asks for the place of a write, and the caller may only read.
             Others as `GraphBackend.run`.
         """
-        statement = self._admit(request)
-        query = self._query(statement, request, await self._databases.limits(graph_id), query_id)
-        version = self._version(graph_id, statement, query)
+        query, version = await self._prepared(graph_id, request, query_id)
         if version is None:
             return await self._backend.run(graph_id, query)
         return await self._read(graph_id, query, version, _tag(version, query))
@@ -154,19 +152,18 @@ class QueryService:
         Raises:
             As `run`.
         """
-        statement = self._admit(request)
-        query = self._query(statement, request, await self._databases.limits(graph_id), query_id)
-        version = self._version(graph_id, statement, query)
+        query, version = await self._prepared(graph_id, request, query_id)
         if version is None:
             return await self._backend.run(graph_id, query)
         tag = _tag(version, query)
         return Unchanged(tag) if is_known(tag) else await self._read(graph_id, query, version, tag)
 
-    def _admit(self, request: QueryRequest) -> Statement:
-        """Return a statement that may run; raises as `run`."""
+    async def _prepared(self, graph_id: GraphId, request: QueryRequest, query_id: str) -> tuple[Query, str | None]:
+        """Return what to send to the backend, and the version of what it will see as `_version`; raises as `run`."""
         statement = self._admit_text(_with_explain(request))
         self._check_parameters(request.parameters)
-        return statement
+        query = self._query(statement, request, await self._databases.limits(graph_id), query_id)
+        return query, self._version(graph_id, statement, query)
 
     def _query(self, statement: Statement, request: QueryRequest, limits: DatabaseLimits, query_id: str) -> Query:
         """Return what to send to the backend; raises as `run`."""

@@ -96,7 +96,8 @@ async def send_result(
     head = [(b"content-type", kind.content_type), (b"x-query-id", query_id.encode()), _VARY, *headers]
     if kind.suffix is not None:
         head += _announced(scope, result, kind.suffix)
-    coding = negotiate_coding(scope) if kind.compressible else None
+    is_small = result.body is not None and len(result.body) < SMALLEST_BYTES
+    coding = negotiate_coding(scope) if kind.compressible and not is_small else None
     if result.body is not None:
         await _send_whole(send, result.body, head, coding)
         return
@@ -121,7 +122,7 @@ def _announced(scope: Scope, result: EncodedResult, suffix: str) -> Iterable[Hea
 
 async def _send_whole(send: Send, body: bytes, head: list[Header], coding: Coding | None) -> None:
     """Send an answer that is there."""
-    if coding is not None and len(body) >= SMALLEST_BYTES:
+    if coding is not None:
         stream = compressor(coding)
         body = await compress(stream, body) + stream.finish()
         head.append((b"content-encoding", coding.value.encode()))
