@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from robosystems.graph_api.domain.graph import DatabaseStatus
 from robosystems.graph_api.domain.ids import GraphId
 from tests.graph_api.conformance.people import People
 from tests.graph_api.integration.ladybug_node import ObservedNode, is_running, outcome
+from tests.graph_api.integration.survival.family import Family
 from tests.graph_api.waiting import eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
@@ -166,11 +166,7 @@ async def test_a_start_that_fails_leaves_nothing_running(tmp_path: Path) -> None
 
 
 async def killed_server(folder: Path, *, with_its_processes: bool = False) -> tuple[dict[str, int], set[int]]:
-    """Run a server that writes to database `g1`, kill it; return its processes and the ids of acknowledged rows.
-
-    A worker that outlives its server for a moment may close its database, which removes the log: where the log matters,
-    all of them are killed at once.
-    """
+    """Run a server that writes to database `g1`, kill it; return its processes and the ids of acknowledged rows."""
     program = [sys.executable, "-m", "tests.graph_api.integration.backend_program", str(folder)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as server:  # noqa: ASYNC220 (killed below)
         assert server.stdout is not None
@@ -178,9 +174,7 @@ async def killed_server(folder: Path, *, with_its_processes: bool = False) -> tu
         processes = json.loads(await asyncio.to_thread(lines.readline))
         acknowledged = [int(await asyncio.to_thread(lines.readline)) for _ in range(20)]
         if with_its_processes:
-            server.send_signal(signal.SIGSTOP)
-            for process_id in processes.values():
-                os.kill(process_id, signal.SIGKILL)
+            Family(server.pid).kill_at_once()
         server.kill()
         acknowledged += [int(line) for line in lines.read().splitlines() if line]
     await eventually(lambda: not any(is_running(number) for number in processes.values()))

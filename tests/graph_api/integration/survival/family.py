@@ -47,6 +47,18 @@ class Family:
                     found[child.pid] = Path(f"/proc/{child.pid}/comm").read_text().strip()
         return found
 
+    def kill_at_once(self) -> dict[int, str]:
+        """Kill all descendants of the server, and stop the server itself, which has to be killed next; return whom.
+
+        A worker that outlives its server for a moment may close its database, which removes the log.
+        """
+        os.kill(self.server, signal.SIGSTOP)
+        members = self.members()
+        for process_id in members:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process_id, signal.SIGKILL)
+        return members
+
     def template(self) -> int | None:
         """Return the template, if there is one."""
         return self._named(_TEMPLATE)

@@ -1,7 +1,5 @@
 """Files that were cut off, overwritten, emptied or lost while nobody looked: noticed, said, and never passed over."""
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,11 +116,7 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Damaged]:
                 make_database(http, name)
                 outcomes = {write(http, journal, name, ROW).outcome for _ in range(ROWS)}
                 assert outcomes == {Outcome.ACKNOWLEDGED}
-        orphans = Family(server.process_id).members()
-        # All at once: a worker that outlives the server for a moment may close its database, which removes the log.
-        os.kill(server.process_id, signal.SIGSTOP)
-        for process_id in orphans:
-            os.kill(process_id, signal.SIGKILL)
+        orphans = Family(server.process_id).kill_at_once()
         server.kill()
         assert within(WAIT_S, lambda: not any(Path(f"/proc/{process_id}").exists() for process_id in orphans))
         for name, damage in DAMAGES.items():
